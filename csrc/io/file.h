@@ -1,0 +1,43 @@
+/* file.h: files that are opened when first used and closed again when too many are open.
+ *
+ * A kc_file stands for a path.  Whoever keeps a pointer holds a reference; whoever is about to read, write or send from it
+ * pins it for the length of that one call, which opens it if need be and keeps it open.  Files that nobody pins are closed
+ * oldest first when a cache holds more than its limit.  So a reader that stalls for an hour holds a reference and a
+ * position, and no file descriptor.
+ *
+ * Thread: any; the cache has one lock, held for list operations and around open() and close().
+ * Invariants: (1) pin_count > 0 implies open; (2) an open unpinned file is in the LRU list, a pinned or closed one is not;
+ * (3) open_count <= limit unless all open files are pinned. */
+#ifndef KC_IO_FILE_H
+#define KC_IO_FILE_H
+
+#include "io/disk.h"
+
+struct kc_file_cache;
+struct kc_file;
+
+/* limit: how many unpinned and pinned handles may be open at a time (> 0). */
+kc_status kc_file_cache_create(const struct kc_disk *disk, size_t limit, struct kc_file_cache **out);
+/* All files have been released before. */
+void kc_file_cache_destroy(struct kc_file_cache *cache);
+size_t kc_file_cache_open_count(struct kc_file_cache *cache);
+const struct kc_disk *kc_file_cache_disk(const struct kc_file_cache *cache);
+
+/* A file of this path, with one reference; nothing is opened yet.  flags are those of each later open, except CREATE and
+ * EXCLUSIVE and TRUNCATE, which apply to the first only. */
+kc_status kc_file_create(struct kc_file_cache *cache, const char *path, int flags, struct kc_file **out);
+struct kc_file *kc_file_retain(struct kc_file *file);
+/* The last reference closes the handle and frees the file; the path on disk is left alone. */
+void kc_file_release(struct kc_file *file);
+
+/* *handle is open until the matching unpin.  Fails as open() does. */
+kc_status kc_file_pin(struct kc_file *file, int *handle);
+void kc_file_unpin(struct kc_file *file);
+
+/* Renames the path on disk and in the file; later opens use the new one. */
+kc_status kc_file_rename(struct kc_file *file, const char *path);
+/* Tells the file that a directory above it has been renamed: only the remembered path changes. */
+kc_status kc_file_moved(struct kc_file *file, const char *path);
+const char *kc_file_path(const struct kc_file *file);
+
+#endif
