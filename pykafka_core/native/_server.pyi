@@ -1,0 +1,129 @@
+"""The network server and the topic table: what the broker's asyncio shell sees of csrc/server and csrc/hot.
+
+Threads: every method may be called from the asyncio thread; calls that can wait say so.  Reactors are C threads that never take
+the GIL.  They answer Produce, Fetch and ListOffsets themselves; any other request, and a hot one that only Python can settle,
+arrives here whole and is answered with `Server.reply`.
+"""
+
+from collections.abc import Sequence
+from typing import Final
+
+from pykafka_core.native._log import Log
+
+class TopicConfig:
+    """The topic settings that the data path obeys; immutable.  Names and units are those of Kafka's topic configs."""
+
+    def __init__(
+        self,
+        *,
+        max_message_bytes: int = 1048588,
+        log_append_time: bool = False,
+        timestamp_before_max_ms: int = 9223372036854775807,
+        timestamp_after_max_ms: int = 3600000,
+        compacted: bool = False,
+        codec: int = -1,
+        min_insync_replicas: int = 1,
+        internal: bool = False,
+    ) -> None:
+        """`codec`: -1 keeps the producer's, else the attribute value 0..4 that stored batches must have.
+
+        `compacted`: records need keys.  `internal`: clients may not produce to it.
+        """
+
+class AppendOutcome:
+    """What Produce answers for one partition."""
+
+    error_code: int
+    base_offset: int
+    log_append_time_ms: int
+    log_start_offset: int
+    record_errors: list[tuple[int, str | None]]
+    error_message: str | None
+
+class Partition:
+    """A partition that this broker leads: a log, its leader epoch and the fetches that wait on it."""
+
+    index: Final[int]
+    log: Final[Log]
+    leader_epoch: int
+
+    def __init__(self, index: int, log: Log, leader_epoch: int) -> None: ...
+    @property
+    def high_watermark(self) -> int: ...
+    @property
+    def last_stable_offset(self) -> int: ...
+    def append(
+        self, batch: bytes | bytearray | memoryview, config: TopicConfig, *, produce_version: int = 13
+    ) -> AppendOutcome:
+        """Validate one record batch, append it, wake the fetches that wait for it.  The bytes are copied first.  Drops the GIL."""
+    def wake(self) -> None:
+        """Let every fetch that waits on this partition look again (after DeleteRecords, or a removal)."""
+
+class Topic:
+    """One topic of the table; immutable, to be replaced as a whole."""
+
+    name: Final[str]
+    topic_id: Final[bytes]
+    config: Final[TopicConfig]
+    partitions: Final[tuple[Partition, ...]]
+
+    def __init__(self, name: str, topic_id: bytes, config: TopicConfig, partitions: Sequence[Partition]) -> None:
+        """`topic_id`: 16 bytes.  `partitions[i].index == i`."""
+
+class Request:
+    """A request that a reactor handed up: the frame without its size field, copied."""
+
+    token: Final[int]
+    listener: Final[int]
+    peer: Final[str]
+    local: Final[str]
+    frame: Final[bytes]
+
+class Event:
+    """Something worth a line in the log: a connection closed for cause, accept failing.  Already rate limited."""
+
+    kind: Final[str]
+    peer: Final[str]
+    detail: Final[bytes]
+    suppressed: Final[int]
+
+class Server:
+    """Reactors, listeners, and the way up and down between them and Python."""
+
+    def __init__(
+        self,
+        *,
+        node_id: int,
+        reactors: int = 3,
+        frame_size_max: int = 104857600,
+        connections_max: int = 2147483647,
+        input_bytes_max: int = 536870912,
+        idle_ms: int = 600000,
+        send_buffer: int = -1,
+        receive_buffer: int = -1,
+        handed_up_keys: bytes = b"",
+    ) -> None:
+        """`handed_up_keys`: API keys (one byte each) that the reactors would answer but shall hand up (tests, debugging)."""
+
+    def publish(self, topics: Sequence[Topic]) -> None:
+        """Make this the whole topic table, at once, for every reactor.  A topic left out is unknown to clients from now on, and
+        fetches that wait on it are answered."""
+    def listen(self, fd: int, listener: int, host: str | None = None, port: int = 0) -> None:
+        """Accept on this listening socket (taken over) once started.  `listener` comes back in `Request.listener`; `host` and
+        `port` are the advertised ones, told to clients where a hot answer names the leader (None: the address they came to)."""
+    def start(self) -> None: ...
+    def fileno(self) -> int:
+        """Readable while `receive` has something to return."""
+    def receive(self) -> list[Request | Event]:
+        """All that has come up since the last call; never waits."""
+    def reply(self, token: int, response: bytes | None, *, close: bool = False) -> None:
+        """Answer the request that bore this token: `response` is the frame without its size field, None for no answer (acks=0).
+        A connection that is gone is not an error."""
+    def stop_listening(self) -> None: ...
+    def quiesce(self) -> None:
+        """Read no further requests; what is in progress goes on."""
+    def idle(self) -> bool:
+        """Nothing is in progress and nothing waits to be sent."""
+    def stop(self) -> None:
+        """Close every connection and end the threads.  Waits for them, without the GIL."""
+    def connection_count(self) -> int: ...
