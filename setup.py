@@ -1,15 +1,18 @@
 """Builds csrc/ into one static library and every .pyx of the package into an extension module linked with it.
 
-What is declared lives in pyproject.toml; here is only what setuptools cannot express. A new .c or .pyx file needs no change here.
+What is declared lives in pyproject.toml; here is only what setuptools cannot express. A new .c or .pyx file needs no
+change here.
 
-Nothing is built twice. Beside each object lie the command that made it (`.cmd`) and the headers it read (`.d`, written by the compiler); an
-output is made again when one of those changed, Cython's also when a .pxd it cimports did. Everything goes below build/, whichever command
-asked for it, so that an editable install and `build_ext --inplace` share their work.
+Nothing is built twice. Beside each object lie the command that made it (`.cmd`) and the headers it read (`.d`, written
+by the compiler); an output is made again when one of those changed, Cython's also when a .pxd it cimports did.
+Everything goes below build/, whichever command asked for it, so that an editable install and `build_ext --inplace`
+share their work.
 
 csrc/ is compiled without Python's include path: the engine knows no Python.
 
-With PYKAFKA_CORE_WERROR=1 (set by ci/build) a C warning, or a Cython hint that a call takes the GIL back, is an error. It is off by default so
-that a compiler newer than this file can still install the sdist.
+From the environment: PYKAFKA_CORE_WERROR=1 (ci/build sets it) makes a C warning an error, and also a hint from Cython
+that a call takes the GIL back; off by default so that a compiler newer than this file can still install the sdist.
+PYKAFKA_CORE_OPTIMISE replaces -O3 (ci/sanitize).
 """
 
 from __future__ import annotations
@@ -32,12 +35,14 @@ from setuptools.errors import CompileError
 ROOT = Path(__file__).resolve().parent
 os.chdir(ROOT)
 
+OPTIMISE = os.environ.get("PYKAFKA_CORE_OPTIMISE", "-O3")
 WERROR = os.environ.get("PYKAFKA_CORE_WERROR") == "1"
 JOBS = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else (os.cpu_count() or 1)
 
-C_FLAGS = ["-std=gnu11", "-O3", "-Wall", "-Wextra", "-fvisibility=hidden", "-pthread", *(["-Werror"] if WERROR else [])]
+SHARED_FLAGS = ["-std=gnu11", OPTIMISE, "-fvisibility=hidden", "-pthread"]
+C_FLAGS = [*SHARED_FLAGS, "-Wall", "-Wextra", *(["-Werror"] if WERROR else [])]
 # Cython's output is not ours to keep free of warnings.
-CYTHON_C_FLAGS = ["-std=gnu11", "-O2", "-fvisibility=hidden", "-pthread", "-Wno-unused-function", "-Wno-unused-variable"]
+CYTHON_C_FLAGS = [*SHARED_FLAGS, "-Wno-unused-function", "-Wno-unused-variable"]
 
 # One build tree per platform and interpreter: switching Python must not mix objects.
 BUILD = Path("build") / f"{sysconfig.get_platform()}-{sys.implementation.cache_tag}"
@@ -60,7 +65,7 @@ def is_current(output: str, recorded: str, command: str, inputs: list[str]) -> b
 
 
 def read_depfile(path: str) -> list[str]:
-    """The inputs named by a make-style dependency file. A missing file raises OSError; a header that is gone is named all the same."""
+    """The inputs named by a make-style dependency file; a header that is gone is named all the same. Raises OSError."""
     text = Path(path).read_text().replace("\\\n", " ")
     return [name.replace("\\ ", " ") for name in re.findall(r"(?:\\.|\S)+", text.split(": ", 1)[1])]
 
@@ -97,7 +102,11 @@ class BuildEngine(build_clib):
 
             def build_one(source: str) -> str:
                 (obj,) = self.compiler.compile(
-                    [source], output_dir=self.build_temp, include_dirs=["csrc"], debug=self.debug, extra_postargs=C_FLAGS
+                    [source],
+                    output_dir=self.build_temp,
+                    include_dirs=["csrc"],
+                    debug=self.debug,
+                    extra_postargs=C_FLAGS,
                 )
                 return str(obj)
 
@@ -149,8 +158,12 @@ class BuildBridges(build_ext):
                 built.unlink()
 
 
+# A whole cimport or include statement, also one that goes on over several lines in parentheses.
+USES = re.compile(r"^[^#\n]*\b(?:cimport|include)\b(?:[^(\n]*\([^)]*\)|[^\n]*)", re.MULTILINE)
+
+
 def cython_inputs(source: str) -> list[str]:
-    """A .pyx and each .pxd and .pxi it can see: of its own name, or named in a cimport or include, also at second hand."""
+    """A .pyx and each .pxd and .pxi it uses: of its own name, or named in a cimport or include, also at second hand."""
     found: dict[str, None] = {}
     waiting = [source]
     candidates = sources("pykafka_core", ".pxd") + sources("pykafka_core", ".pxi")
@@ -159,7 +172,7 @@ def cython_inputs(source: str) -> list[str]:
         if path in found:
             continue
         found[path] = None
-        statements = re.findall(r"^[^#\n]*\b(?:cimport|include)\b(?:[^(\n]*\([^)]*\)|[^\n]*)", Path(path).read_text(), re.MULTILINE)
+        statements = USES.findall(Path(path).read_text())
         names = {Path(path).stem, *re.findall(r"\w+", " ".join(statements))}
         waiting.extend(candidate for candidate in candidates if Path(candidate).stem in names)
     return list(found)

@@ -1,6 +1,7 @@
 """Prints the requirements of dependency groups of pyproject.toml, one a line: `ci/requirements.py runtime test`.
 
-pip understands dependency groups only from 25.1 on, and Python 3.11 brings an older one. `runtime` is the package's own dependencies.
+pip understands dependency groups only from 25.1 on, and Python 3.11 brings an older one. `runtime` names the package's
+own dependencies.
 """
 
 import sys

@@ -1,6 +1,6 @@
 """pykafka-core: a Kafka broker and its storage engine. C moves the data, Python decides.
 
-This module imports nothing but the version, so that `import pykafka_core` costs nothing and every command starts quickly.
+This module imports nothing but the version, so that importing it costs nothing and commands start quickly.
 """
 
 from ._version import __version__

@@ -1,10 +1,10 @@
-"""Collects each tests/csrc/**/test_*.c as one pytest item: build it against csrc/ with sanitizers, run it, exit status 0 is a pass.
+"""Collects each tests/csrc/**/test_*.c as one pytest item: built with sanitizers, run, passed if it ends with status 0.
 
 - `asan`: every test, under AddressSanitizer, LeakSanitizer (Linux) and UndefinedBehaviorSanitizer.
 - `tsan`: files named test_*_threads.c once more, under ThreadSanitizer.
 
-Objects, archives and programs live in build/csan/<flavour>/. An object is made again when its source, a header it read (the compiler's
-depfile) or the command changed, so a second run only compiles what was edited. No make, no cmake.
+Objects, archives and programs live in build/csan/<flavour>/. An object is made again when its source, a header it read
+(the compiler's depfile) or the command changed, so a second run only compiles what was edited. No make, no cmake.
 
 A test program's arguments and seed: see check.h. `pytest tests/csrc -k "segment and asan"` picks items.
 """
@@ -42,7 +42,8 @@ SANITIZERS = {
     "tsan": ["-fsanitize=thread"],
 }
 OPTIONS = {
-    "ASAN_OPTIONS": "detect_stack_use_after_return=1:strict_string_checks=1:detect_leaks=" + str(int(sys.platform == "linux")),
+    # LeakSanitizer exists on Linux only, and elsewhere asking for it is an error.
+    "ASAN_OPTIONS": f"strict_string_checks=1:detect_leaks={int(sys.platform == 'linux')}",
     "UBSAN_OPTIONS": "print_stacktrace=1",
     "TSAN_OPTIONS": "halt_on_error=1:second_deadlock_stack=1",
 }
@@ -52,10 +53,20 @@ class Failed(Exception):
     """The test, or its compilation, failed; the message is what the reader needs."""
 
 
-def run(command: list[str], **kwargs: object) -> subprocess.CompletedProcess[str]:
+def run(
+    command: list[str], env: dict[str, str] | None = None, timeout: float | None = None
+) -> subprocess.CompletedProcess[str]:
     return subprocess.run(
-        command, cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, errors="replace", check=False, **kwargs
-    )  # type: ignore[call-overload, no-any-return]
+        command,
+        cwd=ROOT,
+        env=env,
+        timeout=timeout,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        errors="replace",
+        check=False,
+    )
 
 
 def is_current(output: Path, command: str, inputs: list[Path]) -> bool:
@@ -89,7 +100,8 @@ def make_object(flavour: str, source: Path) -> Path:
         inputs = [Path(name) for name in text.split(": ", 1)[1].split()]
     except (OSError, IndexError):
         inputs = [Path("/nonexistent")]
-    make(obj, [*CC, *FLAGS, *SANITIZERS[flavour], "-MMD", "-MF", str(depfile), "-c", str(source), "-o", str(obj)], inputs)
+    flags = [*FLAGS, *SANITIZERS[flavour], "-MMD", "-MF", str(depfile)]
+    make(obj, [*CC, *flags, "-c", str(source), "-o", str(obj)], inputs)
     return obj
 
 
@@ -124,7 +136,8 @@ def build_test(flavour: str, source: Path) -> Path:
             raise archive
         obj = make_object(flavour, source)
         program = BUILD / flavour / source.with_suffix("")
-        make(program, [*CC, *FLAGS, *SANITIZERS[flavour], str(obj), str(archive), "-lm", "-o", str(program)], [obj, archive])
+        flags = [*FLAGS, *SANITIZERS[flavour]]
+        make(program, [*CC, *flags, str(obj), str(archive), "-lm", "-o", str(program)], [obj, archive])
     return ROOT / program
 
 
@@ -136,14 +149,14 @@ def why_unusable(flavour: str) -> str | None:
     (ROOT / f"{probe}.c").write_text("int main(void) { return 0; }\n")
     built = run([*CC, *SANITIZERS[flavour], "-pthread", f"{probe}.c", "-o", str(probe)])
     if built.returncode != 0:
-        return f"{shlex.join(CC)} cannot link {' '.join(SANITIZERS[flavour])}: is the sanitizer's library installed?\n{built.stdout}"
+        return f"{shlex.join(CC)} cannot link {flavour}: is the sanitizer's library installed?\n{built.stdout}"
     started = run([*launcher(flavour), str(ROOT / probe)])
-    return None if started.returncode == 0 else f"a program with {' '.join(SANITIZERS[flavour])} does not start here:\n{started.stdout}"
+    return None if started.returncode == 0 else f"a program under {flavour} does not start here:\n{started.stdout}"
 
 
 @cache
 def launcher(flavour: str) -> list[str]:
-    """ThreadSanitizer of older compilers refuses the memory layout that newer kernels randomise; `setarch -R` switches that off."""
+    """`setarch -R` for tsan: with older compilers it refuses the address layouts that newer kernels draw at random."""
     setarch = shutil.which("setarch")
     if flavour != "tsan" or sys.platform != "linux" or setarch is None:
         return []
