@@ -1,0 +1,1 @@
+"""Records that brokers write into their own topics and files; `framing` wraps them, `registry` finds their classes."""

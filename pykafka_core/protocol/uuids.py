@@ -1,0 +1,42 @@
+"""Kafka's text form of a uuid: base64 with the URL alphabet and without padding, 22 characters."""
+
+from __future__ import annotations
+
+from base64 import urlsafe_b64decode, urlsafe_b64encode
+from binascii import Error as Base64Error
+from uuid import uuid4
+
+from pykafka_core.protocol.message import ZERO_UUID
+
+__all__ = ["ZERO_UUID", "random_uuid", "uuid_from_string", "uuid_to_string"]
+
+ONE_UUID = bytes(15) + b"\x01"
+"""Reserved by Kafka for the metadata topic."""
+
+
+def uuid_to_string(uuid: bytes) -> str:
+    if len(uuid) != 16:
+        raise ValueError(f"a uuid has 16 bytes, not {len(uuid)}")
+    return urlsafe_b64encode(uuid)[:22].decode()
+
+
+def uuid_from_string(text: str) -> bytes:
+    """Return the 16 bytes of a uuid. Raises ValueError for anything that uuid_to_string would not have written."""
+    try:
+        uuid = urlsafe_b64decode(text + "==") if len(text) == 22 else b""
+    except (Base64Error, ValueError):
+        uuid = b""
+    if len(uuid) != 16 or uuid_to_string(uuid) != text:
+        raise ValueError(f"{text!r} is not a uuid of 22 base64 characters")
+    return uuid
+
+
+def random_uuid() -> bytes:
+    """Return a random (version 4) uuid that is none of Kafka's reserved ones and whose text starts with no dash.
+
+    A leading dash would read as an option on a command line, so Kafka avoids it too.
+    """
+    while True:
+        uuid = uuid4().bytes
+        if uuid not in (ZERO_UUID, ONE_UUID) and not uuid_to_string(uuid).startswith("-"):
+            return uuid
