@@ -38,6 +38,17 @@ void kc_file_unpin(struct kc_file *file);
 kc_status kc_file_rename(struct kc_file *file, const char *path);
 /* Tells the file that a directory above it has been renamed: only the remembered path changes. */
 kc_status kc_file_moved(struct kc_file *file, const char *path);
+/* Lives until the next rename; whoever may rename the file (its log, under its lock) is the one who may ask. */
 const char *kc_file_path(const struct kc_file *file);
+
+/* Closes the handle unless somebody pins it: for files that are written once in a while and then left. */
+void kc_file_close_idle(struct kc_file *file);
+
+/* Pin, one call of the disk, unpin.  Statuses as in disk.h. */
+kc_status kc_file_read(struct kc_file *file, void *buffer, size_t size, int64_t position, size_t *got);
+kc_status kc_file_write(struct kc_file *file, struct iovec *iov, int count, int64_t position);
+kc_status kc_file_truncate(struct kc_file *file, int64_t size);
+kc_status kc_file_sync(struct kc_file *file);
+kc_status kc_file_size(struct kc_file *file, int64_t *size);
 
 #endif
