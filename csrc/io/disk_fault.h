@@ -53,7 +53,8 @@ uint64_t kc_disk_fault_calls(const struct kc_disk_fault *fault, enum kc_disk_cal
 void kc_disk_fault_fail_at(struct kc_disk_fault *fault, uint64_t point, kc_status status, bool for_good);
 /* Every later call of this kind answers `status`; KC_OK ends it. */
 void kc_disk_fault_fail_call(struct kc_disk_fault *fault, enum kc_disk_call call, kc_status status);
-/* A write that would take the disk beyond this many bytes in all files writes what fits and answers KC_NO_SPACE.  -1: no limit. */
+/* A write that would take the disk beyond this many bytes in all files writes what fits and
+ * answers KC_NO_SPACE.  -1: no limit. */
 void kc_disk_fault_capacity(struct kc_disk_fault *fault, int64_t size_bytes);
 
 /* At the point-th changing call the machine stops, with that call done, half done or not done.  From then on every call
