@@ -37,7 +37,7 @@ MODULE_MAY_ALSO_IMPORT: dict[str, set[str]] = {"pykafka_core.metadata.local": {"
 
 # The event loop belongs to those who run one.
 ASYNCIO_PACKAGES = {"client", "broker", "tools", "testing"}
-# A coordinator is `step(event, now) -> effects`: what it could learn or do besides comes as an event or leaves as an effect.
+# A coordinator is `step(event, now) -> effects`: anything else it could learn or do is an event or an effect.
 IMPURE = {"asyncio", "logging", "os", "random", "socket", "subprocess", "threading", "time"}
 
 

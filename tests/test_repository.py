@@ -18,14 +18,10 @@ ROOT = Path(__file__).resolve().parents[1]
 LINES_MAX = 700
 
 # Written by a program or by somebody else, so not meant to be read from top to bottom.
-GENERATED = re.compile(
-    r"^(pykafka_core/protocol/(messages|schema|_tables)|tests/.*golden/|LICENSE$)|_(tables|generated)\.\w+$"
-)
+GENERATED = re.compile(r"^(pykafka_core/protocol/messages/|tests/.*golden/)|_(tables|generated)\.\w+$")
 SOURCE = re.compile(r"\.(py|pyx|pxd|pyi|c|h|sh|js|java|toml)$|^ci/[\w-]+$")
 
-MACHINE_PATH = re.compile(
-    r"(?<![\w.}$~-])/(work|root|farm|opt/wheels)" + r"/|\." + "library/|" + r"(?<!\w)/(home|Users)/\w+/"
-)
+MACHINE_PATH = re.compile(r"(?<![\w.}$~-])/(work|root|farm|opt/wheels|(home|Users)/\w+)/")
 LEFT_OPEN = re.compile(r"\b(" + "|".join(["TO" + "DO", "FIX" + "ME", "XX" + "X", "HA" + "CK"]) + r")\b")
 BUILT = re.compile(
     r"\.(so|o|a|d|pyc|pyo|class|jar|whl|dylib|log)$|(^|/)(build|dist|wheelhouse|data|\.venv|node_modules|__pycache__)/"
