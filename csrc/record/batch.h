@@ -90,7 +90,14 @@ static inline void kc_batch_stamp(uint8_t *batch, int64_t base_offset, int32_t l
 /* Makes a checked batch carry LogAppendTime: sets the attribute bit and the maximum timestamp and recomputes the CRC. */
 void kc_batch_set_log_append_time(uint8_t *batch, int64_t timestamp_ms);
 
-/* Rewrites the maximum timestamp of a checked batch and recomputes the CRC. */
+/* Makes a checked batch carry CreateTime with this maximum timestamp: clears the LogAppendTime bit, as Kafka does for a
+ * client that had set it, and recomputes the CRC. */
 void kc_batch_set_max_timestamp(uint8_t *batch, int64_t max_timestamp);
+
+/* Encodes the header as it stands, the CRC field included; the length field is size_bytes - 12. */
+void kc_batch_header_store(uint8_t *batch, const struct kc_batch_header *header);
+
+/* Recomputes the CRC of a batch whose length field is right and whose bytes are all there. */
+void kc_batch_seal(uint8_t *batch);
 
 #endif

@@ -35,23 +35,32 @@ struct kc_batch_rules {
     bool zstd_allowed;                  /* Produce version >= 7 */
 };
 
-/* A refusal in detail.  message is static text, for the response's error message. */
+/* A refusal in detail.  message is static text, for the response's error message; where it holds %lld, those are
+ * numbers[0], [1], ... in order and kc_batch_refusal_format puts them in. */
 struct kc_batch_refusal {
     enum kc_batch_fault fault;
     int32_t record_index;               /* first offending record, -1: the batch as a whole */
     const char *message;
+    int64_t numbers[4];
 };
+
+#define KC_BATCH_REFUSAL_TEXT_MAX 256
+
+/* Writes the message with its numbers and a final NUL into text, cut if need be; returns its length without the NUL. */
+size_t kc_batch_refusal_format(const struct kc_batch_refusal *refusal, char *text, size_t capacity);
 
 /* What a good batch told about itself; the records were read, so that nobody has to read them again. */
 struct kc_batch_info {
     struct kc_batch_header header;
-    int64_t max_timestamp;              /* highest record timestamp (uncompressed) or the header's (compressed) */
-    bool max_timestamp_differs;         /* the header lies about it: the leader rewrites it, as Kafka does */
-    int32_t offset_of_max_timestamp_delta;
+    int64_t max_timestamp;              /* highest record timestamp (uncompressed) or the header's (compressed); -1: none */
+    bool max_timestamp_differs;         /* the header lies about it, or carries LogAppendTime where the topic has CreateTime:
+                                         * the leader calls kc_batch_set_max_timestamp, as Kafka does */
+    int32_t offset_of_max_timestamp_delta; /* first record with it; of a compressed batch the last record, 0 where none has one */
 };
 
 /* Checks the records field of one partition of a Produce request: exactly one batch, by these rules.
- * KC_OK: *info is filled.  KC_INVALID: *refusal is filled. */
+ * KC_OK: *info is filled; the batch is the first header.size_bytes of the slice.  Kafka's producers may leave a partial batch
+ * behind it, which is ignored: append header.size_bytes, not the slice.  KC_INVALID: *refusal is filled. */
 kc_status kc_batch_validate(struct kc_slice records, const struct kc_batch_rules *rules, struct kc_batch_info *info,
                             struct kc_batch_refusal *refusal);
 
