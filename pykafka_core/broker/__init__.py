@@ -1,0 +1,1 @@
+"""The broker: configuration, one handler file per API, start and stop."""
