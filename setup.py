@@ -180,7 +180,9 @@ def cython_inputs(source: str) -> list[str]:
 
 def run_cython(module: str, pyx: str, c_file: str) -> None:
     """Translates one .pyx. A process of its own, because hints only ever reach standard error."""
-    command = [sys.executable, "-m", "cython", "-3", "--module-name", module, "-o", c_file, pyx]
+    # Without autotestdict there is no `__test__` in the module, which no stub would name.
+    command = [sys.executable, "-m", "cython", "-3", "-X", "autotestdict=False"]
+    command += ["--module-name", module, "-o", c_file, pyx]
     recorded = f"{c_file}.cmd"
     line = f"{shlex.join(command)} werror={WERROR}"
     if is_current(c_file, recorded, line, cython_inputs(pyx)):

@@ -10,7 +10,7 @@
  *     RUN_ALL()
  *
  * One file is one program. RUN_ALL() defines main; its arguments pick the tests whose names contain one of them, so that a failure is run
- * alone by `build/csan/asan/tests/<layer>/test_x part_of_a_name`. Tests run in the order they stand in the file.
+ * alone by `build/csan/asan/tests/csrc/<layer>/test_x part_of_a_name`. Tests run in the order they stand in the file.
  *
  * The first failed expectation prints where, what and both values, and ends the program with status 1, from whichever thread it was met:
  * after a broken expectation nothing later can be trusted, and a sanitizer's report should not be buried under its consequences.
