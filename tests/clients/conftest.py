@@ -14,13 +14,14 @@ import pytest
 
 sys.path.insert(0, str(Path(__file__).resolve().parent))
 
-from harness import broker as brokers  # noqa: E402
-from harness.clients import ALL, Client  # noqa: E402
-from harness.presence import MissingError, absent  # noqa: E402
-from harness.table import Table  # noqa: E402
+from harness import broker as brokers
+from harness.clients import ALL, Client
+from harness.presence import MissingError, absent
+from harness.table import Table
 
 HERE = Path(__file__).resolve().parent
 TABLE = Table()
+
 
 @pytest.fixture(scope="session")
 def _made() -> Iterator[list[brokers.Broker]]:
@@ -91,7 +92,9 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    config.addinivalue_line("markers", "last_of_session: runs after all other client tests, with the shared broker's data")
+    config.addinivalue_line(
+        "markers", "last_of_session: runs after all other client tests, with the shared broker's data"
+    )
     config.addinivalue_line("markers", "row(name): the line of the table in which the test is counted")
 
 
@@ -99,9 +102,8 @@ def pytest_configure(config: pytest.Config) -> None:
 def pytest_runtest_makereport(item: pytest.Item, call: pytest.CallInfo[None]) -> Iterator[None]:
     report = yield
     mark = item.get_closest_marker("row")
-    if mark and HERE in item.path.parents:
-        if report.when == "call" or report.outcome != "passed":
-            TABLE.count(str(mark.args[0]), report.outcome)
+    if mark and HERE in item.path.parents and (report.when == "call" or report.outcome != "passed"):
+        TABLE.count(str(mark.args[0]), report.outcome)
     return report
 
 

@@ -15,6 +15,7 @@ import time
 from collections.abc import Iterator
 
 import pytest
+
 from harness import broker as brokers
 from harness.batch import build, encode_record, parse
 from harness.broker import Broker
@@ -95,7 +96,10 @@ REFUSED = {
     "codec 7": (build(attributes=7), differs(kafka=-1, ours=87)),
     "gzip bit on plain bytes": (build(records=ONE, attributes=1), differs(kafka=-1, ours=87)),
     "zstd bit on plain bytes": (build(records=ONE, attributes=4), differs(kafka=-1, ours=87)),
-    "transactional without a transaction": (build(attributes=0x10, producer_id=5, producer_epoch=0, base_sequence=0), 53),
+    "transactional without a transaction": (
+        build(attributes=0x10, producer_id=5, producer_epoch=0, base_sequence=0),
+        53,
+    ),
     "producer id without sequence": (build(producer_id=7, producer_epoch=0), 87),
     "bytes left after the records": (build(records=ONE + b"xyz"), 87),
     "record longer than the batch": (build(records=b"\x7e" + ONE[1:]), 87),
@@ -117,7 +121,9 @@ def test_bad_batch_is_refused_whole(wire: Connection, broker: Broker, topic: str
 
 
 def test_refusals_say_what_is_wrong(wire: Connection, topic: str) -> None:
-    assert "Record size 3 is less than the minimum record overhead (14)" in (send(wire, topic, build(length=3)).message or "")
+    assert "Record size 3 is less than the minimum record overhead (14)" in (
+        send(wire, topic, build(length=3)).message or ""
+    )
     assert "Invalid magic found in record: 3" in (send(wire, topic, build(magic=3)).message or "")
 
 
@@ -210,7 +216,9 @@ def new_producer(wire: Connection, version: int = 1) -> int:
 
 def sequence(producer_id: int, number: int, *, count: int = 1, epoch: int = 0) -> bytes:
     values = [f"{number + i}".encode() for i in range(count)]
-    return build(values, producer_id=producer_id, producer_epoch=epoch, base_sequence=number, timestamp=1_700_000_000_000)
+    return build(
+        values, producer_id=producer_id, producer_epoch=epoch, base_sequence=number, timestamp=1_700_000_000_000
+    )
 
 
 def test_producer_ids_are_never_given_twice(broker: Broker) -> None:
@@ -274,7 +282,9 @@ def test_producers_do_not_disturb_each_other(wire: Connection, topic: str) -> No
 # ---- Frames, headers, ApiVersions ------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize(("key", "version"), [(PRODUCE, 2), (PRODUCE, 14), (999, 0), (-1, 0), (METADATA, 40), (METADATA, -1)])
+@pytest.mark.parametrize(
+    ("key", "version"), [(PRODUCE, 2), (PRODUCE, 14), (999, 0), (-1, 0), (METADATA, 40), (METADATA, -1)]
+)
 def test_unknown_api_or_version_closes_the_connection(wire: Connection, broker: Broker, key: int, version: int) -> None:
     wire.send(key, version, b"\0" * 40)
     assert wire.is_closed()
@@ -335,13 +345,22 @@ def test_newer_api_versions_falls_back_to_version_0(wire: Connection, version: i
 def test_api_versions_in_every_version(wire: Connection, version: int) -> None:
     answer = read_api_versions(wire.call(API_VERSIONS, version, api_versions(version)), version)
     assert answer.error == 0
-    expected = {PRODUCE: (0, 13), 1: (4, 18), 2: (1, 11), METADATA: (0, 13), 18: (0, differs(kafka=4, ours=5)), 19: (2, 7)}
+    expected = {
+        PRODUCE: (0, 13),
+        1: (4, 18),
+        2: (1, 11),
+        METADATA: (0, 13),
+        18: (0, differs(kafka=4, ours=5)),
+        19: (2, 7),
+    }
     assert {key: answer.ranges[key] for key in expected} == expected
     # What belongs to controllers is no business of a client; keys 4 to 7 are gone.
     assert not answer.ranges.keys() & {4, 5, 6, 7, 52, 53, 54, 56, 58, 59, 62, 63, 67, 70, 73, 82}
 
 
-@pytest.mark.parametrize(("name", "release"), [("a!", "1"), ("", "1"), ("-a", "1"), ("a-", "1"), ("a", ""), ("a b", "1")])
+@pytest.mark.parametrize(
+    ("name", "release"), [("a!", "1"), ("", "1"), ("-a", "1"), ("a-", "1"), ("a", ""), ("a b", "1")]
+)
 def test_bad_software_name_is_an_invalid_request(wire: Connection, name: str, release: str) -> None:
     correlation = wire.send(API_VERSIONS, 3, api_versions(3, name, release))
     r = wire.receive(API_VERSIONS, 3, correlation)

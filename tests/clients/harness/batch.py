@@ -82,7 +82,7 @@ def build(
     base_sequence: int = -1,
     count: int | None = None,
 ) -> bytes:
-    """One batch, correct unless a field is given. `records` replaces the record bytes, already compressed if need be."""
+    """One batch, correct unless a field is given. `records` replaces the record bytes, compressed if need be."""
     timestamp = int(time.time() * 1000) if timestamp is None else timestamp
     if records is None:
         records = b"".join(

@@ -1,4 +1,4 @@
-"""What to do about a client that this machine does not have: skip and name it, or fail where CI=true says it must be here."""
+"""What to do about a client that this machine lacks: skip and name it, or fail where CI=true says it must be here."""
 
 from __future__ import annotations
 

@@ -22,6 +22,8 @@ class Table:
             cells.append((client, version, *map(str, numbers)))
         widths = [max(len(row[column]) for row in cells) for column in range(6)]
         return [
-            "  ".join(cell.ljust(w) if i < 2 else cell.rjust(w) for i, (cell, w) in enumerate(zip(row, widths)))
+            "  ".join(
+                cell.ljust(w) if i < 2 else cell.rjust(w) for i, (cell, w) in enumerate(zip(row, widths, strict=True))
+            )
             for row in cells
         ]

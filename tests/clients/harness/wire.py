@@ -17,8 +17,24 @@ CLIENT_ID = "wire-test"
 
 # First version of each API that uses the flexible encoding (request header 2, response header 1).
 FLEXIBLE_FROM = {
-    0: 9, 1: 12, 2: 6, 3: 9, 10: 3, 18: 3, 19: 5, 20: 4, 21: 2, 22: 2, 23: 4, 32: 4, 33: 2, 35: 2, 37: 2, 44: 1,
-    60: 0, 75: 0,
+    0: 9,
+    1: 12,
+    2: 6,
+    3: 9,
+    10: 3,
+    18: 3,
+    19: 5,
+    20: 4,
+    21: 2,
+    22: 2,
+    23: 4,
+    32: 4,
+    33: 2,
+    35: 2,
+    37: 2,
+    44: 1,
+    60: 0,
+    75: 0,
 }
 
 

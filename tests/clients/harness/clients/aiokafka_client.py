@@ -6,7 +6,7 @@ import asyncio
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from harness.clients.base import SECONDS, Client, Offsets, Start
+from harness.clients.base import SECONDS, Client, Offsets, Start, as_record
 from harness.presence import MissingError
 from harness.records import Record
 
@@ -91,11 +91,7 @@ class AioKafka(Client):
                     if not behind:
                         return found
                     for several in (await consumer.getmany(timeout_ms=100)).values():
-                        for r in several:
-                            found.append(Record(
-                                partition=r.partition, offset=r.offset, timestamp=r.timestamp, key=r.key,
-                                value=r.value, headers=tuple((n, v) for n, v in r.headers),
-                            ))  # fmt: skip
+                        found += map(as_record, several)
             finally:
                 await consumer.stop()
 

@@ -7,7 +7,7 @@ import threading
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from queue import Empty, Queue
-from typing import Literal
+from typing import Any, Literal
 
 from harness.records import Record, java_partition
 
@@ -72,6 +72,14 @@ class Client:
 
     def close(self) -> None:
         pass
+
+
+def as_record(r: Any) -> Record:
+    """From the ConsumerRecord of kafka-python and of aiokafka, which name their fields alike."""
+    return Record(
+        partition=r.partition, offset=r.offset, timestamp=r.timestamp, key=r.key, value=r.value,
+        headers=tuple((name, value) for name, value in r.headers),
+    )  # fmt: skip
 
 
 def without_null_headers(records: Sequence[Record]) -> list[Record]:

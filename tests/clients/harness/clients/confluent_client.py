@@ -69,7 +69,7 @@ class Confluent(Client):
                 topic, value=r.value, key=r.key, headers=list(r.headers) or None, on_delivery=report(i), **options
             )
         left = producer.flush(SECONDS)
-        assert not left and not failures, f"{left} records not delivered; {failures[:3]}"
+        assert (left, failures) == (0, []), f"{left} records not delivered"
         return where
 
     def consume(self, bootstrap: str, topic: str, start: Mapping[int, Start], until: Offsets) -> list[Record]:
@@ -89,7 +89,9 @@ class Confluent(Client):
                 positions.append(TopicPartition(topic, partition, number))
             consumer.assign(positions)
             found: list[Record] = []
-            waiting = {p for p, end in until.items() if end > 0 and start[p].number < end or start[p].kind != "offset"}
+            waiting = {
+                p for p, end in until.items() if (end > 0 and start[p].number < end) or start[p].kind != "offset"
+            }
             deadline = time.monotonic() + SECONDS
             while waiting:
                 assert time.monotonic() < deadline, f"partitions {waiting} did not reach {until}"

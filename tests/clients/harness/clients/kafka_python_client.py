@@ -6,7 +6,7 @@ import time
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from harness.clients.base import SECONDS, Client, Offsets, Start, without_null_headers
+from harness.clients.base import SECONDS, Client, Offsets, Start, as_record, without_null_headers
 from harness.presence import MissingError
 from harness.records import Record
 
@@ -82,11 +82,7 @@ class KafkaPython(Client):
             while any(consumer.position(partitions[p]) < end for p, end in until.items()):
                 assert time.monotonic() < deadline, f"not all records came: {len(found)}, {until}"
                 for several in consumer.poll(timeout_ms=100).values():
-                    for r in several:
-                        found.append(Record(
-                            partition=r.partition, offset=r.offset, timestamp=r.timestamp, key=r.key, value=r.value,
-                            headers=tuple((n, v) for n, v in r.headers),
-                        ))  # fmt: skip
+                    found += map(as_record, several)
             return found
         finally:
             consumer.close()

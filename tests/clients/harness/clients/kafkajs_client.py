@@ -63,7 +63,9 @@ class KafkaJs(Client):
         with tempfile.TemporaryDirectory() as folder:
             out = Path(folder) / "out"
             begin = {p: [s.kind, s.number] for p, s in start.items()}
-            self._ask(op="consume", bootstrap=bootstrap, topic=topic, until=dict(until), out=str(out), **{"from": begin})
+            self._ask(
+                op="consume", bootstrap=bootstrap, topic=topic, until=dict(until), out=str(out), **{"from": begin}
+            )
             return from_lines(out.read_text())
 
     def close(self) -> None:
