@@ -6,7 +6,7 @@
 #ifdef KC_CRC32C_X86
 #include <immintrin.h>
 
-#define EMULATED __attribute__((target("sse4.2,pclmul")))
+#define EMULATED __attribute__((target("sse4.2,crc32,pclmul")))
 
 struct lanes {
     __m128i lane[4];
