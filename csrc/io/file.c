@@ -243,3 +243,5 @@ kc_status kc_file_size(struct kc_file *file, int64_t *size) {
     kc_file_unpin(file);
     return status;
 }
+
+const struct kc_disk *kc_file_disk(const struct kc_file *file) { return file->cache->disk; }
