@@ -9,6 +9,7 @@
 #define KC_NET_CHAIN_H
 
 #include <stdbool.h>
+#include <stddef.h>
 #include <stdint.h>
 
 #include "base/list.h"
@@ -16,11 +17,12 @@
 #include "io/file.h"
 
 struct kc_chunk_pool;   /* one per reactor */
-struct kc_transport;
+struct kc_chunk;
 
 struct kc_chain {
     struct kc_list items;
     struct kc_chunk_pool *pool;
+    struct kc_chunk *tail;    /* the chunk that the next memory goes into, while it has room */
     uint64_t size_bytes;      /* everything added and not yet sent */
 };
 
@@ -35,5 +37,7 @@ uint8_t *kc_chain_reserve(struct kc_chain *chain, size_t size);
 void kc_chain_trim(struct kc_chain *chain, size_t size);
 /* Appends a slice of a file; takes over the caller's reference, also on failure. */
 kc_status kc_chain_add_file(struct kc_chain *chain, struct kc_file *file, int64_t position, int64_t size);
+/* Takes the first `size` bytes away: they have been sent. */
+void kc_chain_consume(struct kc_chain *chain, uint64_t size);
 
 #endif

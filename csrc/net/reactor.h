@@ -27,6 +27,7 @@
 #include "base/clock.h"
 #include "base/list.h"
 #include "base/status.h"
+#include "io/inbox.h"
 #include "net/chain.h"
 
 struct kc_reactor;
@@ -45,12 +46,13 @@ enum kc_frame_verdict {
 enum kc_close_reason {
     KC_CLOSE_PEER,              /* the peer closed or reset */
     KC_CLOSE_PROTOCOL,          /* KC_FRAME_CLOSE or kc_conn_close */
-    KC_CLOSE_FRAME_TOO_LARGE,   /* declared size > frame_size_max or negative */
+    KC_CLOSE_FRAME_TOO_LARGE,   /* declared size > frame_size_max, zero or negative */
     KC_CLOSE_FRAME_TIMEOUT,     /* a started frame did not arrive in time */
     KC_CLOSE_IDLE,
     KC_CLOSE_FILE,              /* a file slice could not be read */
     KC_CLOSE_NO_MEMORY,
     KC_CLOSE_STOP,              /* the reactor is stopping */
+    KC_CLOSE_SLOW_READER,       /* took less than 1 KiB/s of its answers for frame_timeout_us */
 };
 
 /* The layer above. */
@@ -63,7 +65,8 @@ struct kc_protocol {
     void (*turn_end)(void *state);
     /* Parked work of this connection must be let go of now; the first bytes of a frame that broke the limit are in `detail`. */
     void (*closed)(void *state, struct kc_conn *conn, enum kc_close_reason reason, struct kc_slice detail);
-    /* accept() failed for want of descriptors or memory: called at most once a second. */
+    /* A connection could not be accepted, for want of descriptors or memory, or (KC_LIMIT) because every reactor has connections_max:
+     * called at most once a second. */
     void (*accept_failed)(void *state, kc_status status);
 };
 
@@ -85,7 +88,7 @@ struct kc_reactor_config kc_reactor_config_default(void);
 /* A message to a reactor: embedded in what it carries.  `run` is called on the reactor's thread, once, and then owns the message.
  * If the reactor has stopped, `run` is called with reactor == NULL on the sender's or stopping thread, to free what it carries. */
 struct kc_message {
-    struct kc_message *next;
+    struct kc_inbox_node node;
     void (*run)(struct kc_message *message, struct kc_reactor *reactor);
 };
 
@@ -106,16 +109,19 @@ void kc_reactor_destroy(struct kc_reactor *reactor);
 
 /* [any] Never blocks, never fails. */
 void kc_reactor_post(struct kc_reactor *reactor, struct kc_message *message);
-/* [any] Hands over an accepted, non-blocking socket; the reactor owns it from then on. */
+/* [any] Hands over an accepted socket; the reactor owns it from then on.  KC_LIMIT: it has connections_max already; KC_CLOSED: it has
+ * stopped or is quiesced.  On failure the socket is still the caller's. */
 kc_status kc_reactor_adopt(struct kc_reactor *reactor, int fd, int32_t listener);
 /* [any] Stops reading new frames on all connections, goes on sending; used to drain.  */
 void kc_reactor_quiesce(struct kc_reactor *reactor);
-/* [any] No frame is held, nothing waits to be sent: a drained reactor. */
+/* [any] As of the end of the latest turn no frame was held and nothing waited to be sent.  Once quiesced and idle, it stays so until a
+ * message adds output. */
 bool kc_reactor_idle(const struct kc_reactor *reactor);
 /* [any] */
 uint32_t kc_reactor_connection_count(const struct kc_reactor *reactor);
 
-/* Accepts on listening sockets and deals connections out to `reactors` in turn.  The listeners belong to `reactor`'s poller. */
+/* [any] Accepts on a listening socket and deals connections out to `reactors` in turn.  The listener belongs to `reactor`, which closes
+ * it at the end; `reactors` must live as long.  At most 64 listeners (KC_LIMIT).  On failure the socket is still the caller's. */
 kc_status kc_reactor_listen(struct kc_reactor *reactor, int listen_fd, int32_t listener, struct kc_reactor **reactors, uint32_t count);
 /* [any] Stops accepting on every listener of this reactor and closes the sockets; returns when done. */
 void kc_reactor_stop_listening(struct kc_reactor *reactor);
@@ -123,6 +129,7 @@ void kc_reactor_stop_listening(struct kc_reactor *reactor);
 /* ---- [reactor] ----------------------------------------------------------------------------------------------------------- */
 
 int64_t kc_reactor_now_us(const struct kc_reactor *reactor);        /* monotonic, as of the start of the turn */
+/* One timer per connection has its place reserved; whoever arms many more must expect the heap to grow. */
 void kc_reactor_timer_arm(struct kc_reactor *reactor, struct kc_timer *timer, int64_t deadline_us);
 void kc_reactor_timer_cancel(struct kc_reactor *reactor, struct kc_timer *timer);
 
@@ -142,7 +149,7 @@ struct kc_chain *kc_conn_output(struct kc_conn *conn);
 void kc_conn_output_added(struct kc_conn *conn);
 /* Ends a HOLD: the next frames are handed over in this or the next turn. */
 void kc_conn_resume(struct kc_conn *conn);
-/* Closes at the end of the turn, after one attempt to send what is in the chain. */
+/* Closes at the end of the turn, after one attempt to send what is in the chain.  kc_reactor_find does not find it any more. */
 void kc_conn_close(struct kc_conn *conn);
 
 #endif
