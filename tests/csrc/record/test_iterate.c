@@ -1,6 +1,7 @@
 /* Reading records, one by one and as columns. */
 #include "fixture.h"
 #include "record/columns.h"
+#include "record/parse.h"
 
 static struct kc_slice golden_records(void) { return kc_slice_make(golden + 61, sizeof golden - 61); }
 
@@ -117,6 +118,49 @@ TEST(random_bytes_never_lead_outside) {
         }
         free(copy);
     }
+}
+
+/* Records as most are, and damaged ones: the short way accepts nothing that the long way reads differently. */
+TEST(the_short_way_agrees_with_the_long_way) {
+    int taken = 0;
+    for (int round = 0; round < 20000; round++) {
+        uint8_t buffer[512], value[200] = {0};
+        struct kc_batch_spec spec = kc_batch_spec_plain();
+        struct kc_batch_builder b;
+        kc_batch_builder_init(&b, buffer, sizeof buffer, &spec);
+        kc_batch_builder_add(&b, 0, text("k"), text("v"), NULL, 0);
+        struct kc_slice key = {value, kc_test_random_below(100)}, null = {NULL, 0};
+        struct kc_slice val = {value, kc_test_random_below(200)};
+        EXPECT_EQ(kc_batch_builder_add_at(&b, 1 + (int32_t)kc_test_random_below(1u << kc_test_random_below(28)),
+                                          (int64_t)kc_test_random_below(1u << kc_test_random_below(30)),
+                                          kc_test_random_below(2) ? key : null, kc_test_random_below(4) ? val : null, NULL, 0),
+                  KC_OK);
+        size_t size = b.used - 61 - 9; /* the first record takes nine bytes */
+        size_t behind = kc_test_random_below(40);
+        uint8_t *copy = malloc(size + behind);
+        memcpy(copy, buffer + 70, size);
+        for (size_t i = 0; i < behind; i++) copy[size + i] = (uint8_t)kc_test_random();
+        if (kc_test_random_below(2)) copy[kc_test_random_below(size < 16 ? size : 16)] = (uint8_t)kc_test_random();
+        struct kc_record plain, any;
+        const uint8_t *next = kc_record_parse_plain(copy, copy + size + behind, &plain);
+        const uint8_t *expected = kc_record_parse_any(copy, copy + size + behind, &any);
+        if (next) {
+            taken++;
+            EXPECT(next == expected);
+            EXPECT_EQ(plain.size_bytes, any.size_bytes);
+            EXPECT_EQ(plain.attributes, any.attributes);
+            EXPECT_EQ(plain.timestamp_delta, any.timestamp_delta);
+            EXPECT_EQ(plain.offset_delta, any.offset_delta);
+            EXPECT_EQ(plain.key_null, any.key_null);
+            EXPECT_EQ(plain.value_null, any.value_null);
+            EXPECT(plain.key.data == any.key.data && plain.key.size == any.key.size);
+            EXPECT(plain.value.data == any.value.data && plain.value.size == any.value.size);
+            EXPECT_EQ(plain.header_count, any.header_count);
+            EXPECT_EQ(plain.headers.size, any.headers.size);
+        }
+        free(copy);
+    }
+    EXPECT(taken > 2000);
 }
 
 RUN_ALL()
