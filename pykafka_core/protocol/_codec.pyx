@@ -41,23 +41,22 @@ cdef extern from *:
     /* The slot of an object, as an lvalue. */
     #define KC_SLOT(object, offset) (*(PyObject **)((char *)(object) + (offset)))
 
-    /* Numbers of one digit, nearly all there are, without a call. 0 if `value` is no int; *overflow if it has over 64 bits. */
-    static inline int kc_get_int(PyObject *value, long long *number, int *overflow) {
-        *overflow = 0;
+    /* The value of an int that lies in [low, high]; 0 if it does not, or is no int. Nearly all numbers have one digit,
+       and those need no call. Never sets an exception, never runs Python code. */
+    static inline int kc_get_int(PyObject *value, long long low, long long high, long long *number) {
+        int overflow = 0;
     #if PY_VERSION_HEX >= 0x030C0000
-        if (PyLong_CheckExact(value) && PyUnstable_Long_IsCompact((PyLongObject *)value)) {
+        if (PyLong_CheckExact(value) && PyUnstable_Long_IsCompact((PyLongObject *)value))
             *number = (long long)PyUnstable_Long_CompactValue((PyLongObject *)value);
-            return 1;
-        }
     #else
-        if (PyLong_CheckExact(value) && Py_SIZE(value) >= -1 && Py_SIZE(value) <= 1) {
+        if (PyLong_CheckExact(value) && Py_SIZE(value) >= -1 && Py_SIZE(value) <= 1)
             *number = Py_SIZE(value) * (long long)((PyLongObject *)value)->ob_digit[0];
-            return 1;
-        }
     #endif
-        if (!PyLong_Check(value)) return 0;
-        *number = PyLong_AsLongLongAndOverflow(value, overflow);
-        return 1;
+        else if (PyLong_Check(value))
+            *number = PyLong_AsLongLongAndOverflow(value, &overflow);
+        else
+            return 0;
+        return !overflow && *number >= low && *number <= high;
     }
 
     static inline uint16_t kc_get16(const unsigned char *p) { return (uint16_t)((p[0] << 8) | p[1]); }
@@ -71,7 +70,7 @@ cdef extern from *:
     static inline void kc_put32(unsigned char *p, uint32_t v) { v = PY_BIG_ENDIAN ? v : __builtin_bswap32(v); memcpy(p, &v, 4); }
     static inline void kc_put64(unsigned char *p, uint64_t v) { v = PY_BIG_ENDIAN ? v : __builtin_bswap64(v); memcpy(p, &v, 8); }
     """
-    bint kc_get_int(PyObject *value, long long *number, int *overflow) noexcept
+    bint kc_get_int(PyObject *value, long long low, long long high, long long *number) noexcept
     bint kc_is_member(object descr)
     Py_ssize_t kc_member_offset(object descr)
     PyObject *KC_SLOT(PyObject *obj, Py_ssize_t offset) noexcept

@@ -77,14 +77,10 @@ cdef int wrong_type(Writer *w, PyObject *value, expected) except -1:
     raise write_error(w, f"needs {expected}, not {type(<object>value).__name__}", <object>value)
 
 
-cdef inline long long integer(Writer *w, PyObject *value, long long low, long long high) except? -1:
-    cdef int overflow
-    cdef long long number = 0
-    if not kc_get_int(value, &number, &overflow):
-        wrong_type(w, value, "an int")
-    if overflow or number < low or number > high:
-        raise write_error(w, f"{<object>value} is not between {low} and {high}", <object>value, (low, high))
-    return number
+cdef int wrong_int(Writer *w, PyObject *value, long long low, long long high) except -1:
+    if not PyLong_Check(<object>value):
+        return wrong_type(w, value, "an int")
+    raise write_error(w, f"{<object>value} is not between {low} and {high}", <object>value, (low, high))
 
 
 cdef int write_value(Writer *w, const Op *op, Kind kind, bint nullable, PyObject *value) except -1:
@@ -94,12 +90,14 @@ cdef int write_value(Writer *w, const Op *op, Kind kind, bint nullable, PyObject
     cdef Py_buffer view
     cdef uint64_t bits
     cdef double number
-    cdef long long n
+    cdef long long n = 0
     if kind == INT32:
-        n = integer(w, value, -0x80000000LL, 0x7FFFFFFFLL)
+        if not kc_get_int(value, -0x80000000LL, 0x7FFFFFFFLL, &n):
+            wrong_int(w, value, -0x80000000LL, 0x7FFFFFFFLL)
         kc_put32(room(w, 4), <uint32_t>n)
     elif kind == INT16:
-        n = integer(w, value, -0x8000, 0x7FFF)
+        if not kc_get_int(value, -0x8000, 0x7FFF, &n):
+            wrong_int(w, value, -0x8000, 0x7FFF)
         kc_put16(room(w, 2), <uint16_t>n)
     elif kind == STRING:
         if value == Py_None:
@@ -113,7 +111,8 @@ cdef int write_value(Writer *w, const Op *op, Kind kind, bint nullable, PyObject
         write_length(w, op.compact, 2, length, STRING_SIZE_MAX)
         memcpy(room(w, length), text, length)
     elif kind == INT64:
-        n = integer(w, value, LLONG_MIN, LLONG_MAX)
+        if not kc_get_int(value, LLONG_MIN, LLONG_MAX, &n):
+            wrong_int(w, value, LLONG_MIN, LLONG_MAX)
         kc_put64(room(w, 8), <uint64_t>n)
     elif kind == BOOL:
         if value == Py_True:
@@ -123,7 +122,8 @@ cdef int write_value(Writer *w, const Op *op, Kind kind, bint nullable, PyObject
         else:
             wrong_type(w, value, "True or False")
     elif kind == INT8:
-        n = integer(w, value, -0x80, 0x7F)
+        if not kc_get_int(value, -0x80, 0x7F, &n):
+            wrong_int(w, value, -0x80, 0x7F)
         room(w, 1)[0] = <unsigned char>n
     elif kind == UUID:
         if not PyBytes_CheckExact(value):
@@ -149,10 +149,12 @@ cdef int write_value(Writer *w, const Op *op, Kind kind, bint nullable, PyObject
         finally:
             PyBuffer_Release(&view)
     elif kind == UINT16:
-        n = integer(w, value, 0, 0xFFFF)
+        if not kc_get_int(value, 0, 0xFFFF, &n):
+            wrong_int(w, value, 0, 0xFFFF)
         kc_put16(room(w, 2), <uint16_t>n)
     elif kind == UINT32:
-        n = integer(w, value, 0, 0xFFFFFFFFLL)
+        if not kc_get_int(value, 0, 0xFFFFFFFFLL, &n):
+            wrong_int(w, value, 0, 0xFFFFFFFFLL)
         kc_put32(room(w, 4), <uint32_t>n)
     elif kind == FLOAT64:
         if not (PyFloat_Check(<object>value) or PyLong_Check(<object>value)):
@@ -171,6 +173,7 @@ cdef int write_array(Writer *w, const Op *op, PyObject *value) except -1:
     cdef Kind kind = op.item_kind
     cdef PyObject *item
     cdef unsigned char *p
+    cdef long long n = 0
     cdef int level = w.trail.depth - 1
     if value == Py_None:
         return write_null(w, op, op.nullable)
@@ -179,6 +182,16 @@ cdef int write_array(Writer *w, const Op *op, PyObject *value) except -1:
     held = <object>value
     count = PyList_GET_SIZE(value) if is_list else PyTuple_GET_SIZE(value)
     write_length(w, op.compact, 4, count, 0x7FFFFFFE)
+    if kind == INT32:
+        p = room(w, 4 * count)
+        for i in range(count):
+            item = PyList_GET_ITEM(value, i) if is_list else PyTuple_GET_ITEM(value, i)
+            if not kc_get_int(item, -0x80000000LL, 0x7FFFFFFFLL, &n):
+                w.trail.indexes[level] = i
+                wrong_int(w, item, -0x80000000LL, 0x7FFFFFFFLL)
+            kc_put32(p, <uint32_t>n)
+            p += 4
+        return 0
     for i in range(count):
         w.trail.indexes[level] = i
         if is_list:
@@ -188,10 +201,7 @@ cdef int write_array(Writer *w, const Op *op, PyObject *value) except -1:
             item = PyList_GET_ITEM(value, i)
         else:
             item = PyTuple_GET_ITEM(value, i)
-        if kind == INT32:
-            p = room(w, 4)
-            kc_put32(p, <uint32_t>integer(w, item, -0x80000000LL, 0x7FFFFFFFLL))
-        elif kind == STRUCT:
+        if kind == STRUCT:
             write_struct(w, op.child, item)
         else:
             write_value(w, op, kind, False, item)

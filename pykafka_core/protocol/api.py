@@ -5,8 +5,6 @@ What a broker *serves* is not said here but by its handlers; this is what can be
 
 from __future__ import annotations
 
-from importlib import import_module
-
 from pykafka_core.protocol.api_keys import API_ROWS, ApiKey
 from pykafka_core.protocol.exceptions import UnsupportedVersionError
 from pykafka_core.protocol.message import Message
@@ -84,12 +82,18 @@ def api_of(key: int) -> Api:
     return api
 
 
+def load(module: str, name: str) -> type[Message]:
+    from importlib import import_module  # costs more than this whole module, so not before it is needed
+
+    found: type[Message] = getattr(import_module(module), name)
+    return found
+
+
 def request_class(key: int) -> type[Message]:
     """Return the request class of an API; its module is imported on first use."""
     api = api_of(key)
     if api.request_class is None:
-        found: type[Message] = getattr(import_module(f"{api.module}_request"), f"{api.name}Request")
-        api.request_class = found
+        api.request_class = load(f"{api.module}_request", f"{api.name}Request")
     return api.request_class
 
 
@@ -97,6 +101,5 @@ def response_class(key: int) -> type[Message]:
     """Return the response class of an API; its module is imported on first use."""
     api = api_of(key)
     if api.response_class is None:
-        found: type[Message] = getattr(import_module(f"{api.module}_response"), f"{api.name}Response")
-        api.response_class = found
+        api.response_class = load(f"{api.module}_response", f"{api.name}Response")
     return api.response_class

@@ -1,4 +1,4 @@
-"""Builds messages of every class and version from the tables, out of a random number generator that the test chooses."""
+"""Builds messages of every class and version from the tables, out of a random number generator of the test's choice."""
 
 from __future__ import annotations
 
@@ -103,4 +103,5 @@ class Builder:
 
     def integer(self, cls: type[Struct], name: str, kind: str) -> int:
         low, high = LIMITS[kind]
-        return self.random.choice([low, high, 0, 1, min(self.random.randrange(1000), high), self.random.randint(low, high)])
+        small = min(self.random.randrange(1000), high)
+        return self.random.choice([low, high, 0, 1, small, self.random.randint(low, high)])
