@@ -1,7 +1,6 @@
 #include "net/address.h"
 
 #include <arpa/inet.h>
-#include <net/if.h>
 #include <netinet/in.h>
 #include <stdio.h>
 #include <string.h>
@@ -15,7 +14,6 @@ void kc_address_format(const struct sockaddr *address, char *out, size_t size) {
         snprintf(out, size, "%s:%u", host, (unsigned)ntohs(in.sin_port));
     } else if (address->sa_family == AF_INET6) {
         struct sockaddr_in6 in;
-        char name[IF_NAMESIZE];
         memcpy(&in, address, sizeof in);
         unsigned port = ntohs(in.sin6_port);
         if (IN6_IS_ADDR_V4MAPPED(&in.sin6_addr)) {      /* a dual-stack listener: say what the peer would say */
@@ -24,7 +22,7 @@ void kc_address_format(const struct sockaddr *address, char *out, size_t size) {
             return;
         }
         inet_ntop(AF_INET6, &in.sin6_addr, host, sizeof host);
-        if (in.sin6_scope_id && if_indextoname(in.sin6_scope_id, name)) snprintf(out, size, "[%s%%%s]:%u", host, name, port);
+        if (in.sin6_scope_id) snprintf(out, size, "[%s%%%u]:%u", host, (unsigned)in.sin6_scope_id, port);
         else snprintf(out, size, "[%s]:%u", host, port);
     } else {
         snprintf(out, size, "?");
