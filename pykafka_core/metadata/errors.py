@@ -1,10 +1,10 @@
 """What can go wrong with metadata.
 
-    MetadataError                 the broker cannot go on with this metadata; the text is one sentence for the operator
-      DirectoryError              a log directory that is not ours, is in use, or cannot be read
-      UnsupportedMetadataError    a record type, version or feature level that this broker does not know
-      CorruptMetadataError        bytes in a metadata file that Kafka would not have written
-    RevisionConflictError         the image moved on since the caller looked; look again and retry
+MetadataError                 the broker cannot go on with this metadata; the text is one sentence for the operator
+  DirectoryError              a log directory that is not ours, is in use, or cannot be read
+  UnsupportedMetadataError    a record type, version or feature level that this broker does not know
+  CorruptMetadataError        bytes in a metadata file that Kafka would not have written
+RevisionConflictError         the image moved on since the caller looked; look again and retry
 """
 
 from __future__ import annotations

@@ -1,7 +1,8 @@
 """The metadata image: what the cluster is, at one revision, as immutable values.
 
-Names are Kafka's (org.apache.kafka.image.MetadataImage and the records of the metadata log). Uuids are 16 bytes. Nothing here
-is ever changed in place: `pykafka_core.metadata.replay` makes the next image from this one and some records.
+Names are Kafka's (org.apache.kafka.image.MetadataImage and the records of the metadata log). Uuids are 16 bytes.
+Nothing here is ever changed in place: `pykafka_core.metadata.replay` makes the next image from this one and some
+records.
 """
 
 from __future__ import annotations

@@ -1,15 +1,16 @@
 """Replay: one image and some metadata records make the next image.
 
-A builder copies a mapping of the image the first time a record touches it, so that a small change to a large image is cheap and the
-image before stays as it was. Thread: any one; a builder is used once.
+A builder copies a mapping of the image the first time a record touches it, so that a small change to a large image is
+cheap and the image before stays as it was. Thread: any one; a builder is used once.
 
-Records between BeginTransactionRecord and EndTransactionRecord show all at once, at the end, or after AbortTransactionRecord never
-(KIP-868).
+Records between BeginTransactionRecord and EndTransactionRecord show all at once, at the end, or after
+AbortTransactionRecord never (KIP-868).
 
-Errors: ValueError with one sentence where a record does not fit the image; UnsupportedMetadataError for a record that we do not
-know. The builder is not to be used after either.
+Errors: ValueError with one sentence where a record does not fit the image; UnsupportedMetadataError for a record that
+we do not know. The builder is not to be used after either.
 
-Source: org.apache.kafka.image.MetadataDelta and the deltas below it, org.apache.kafka.metadata.PartitionRegistration.merge.
+Source: org.apache.kafka.image.MetadataDelta and the deltas below it,
+org.apache.kafka.metadata.PartitionRegistration.merge.
 """
 
 from __future__ import annotations
@@ -49,7 +50,9 @@ if TYPE_CHECKING:
     from pykafka_core.protocol.records.metadata.remove_access_control_entry_record import RemoveAccessControlEntryRecord
     from pykafka_core.protocol.records.metadata.remove_delegation_token_record import RemoveDelegationTokenRecord
     from pykafka_core.protocol.records.metadata.remove_topic_record import RemoveTopicRecord
-    from pykafka_core.protocol.records.metadata.remove_user_scram_credential_record import RemoveUserScramCredentialRecord
+    from pykafka_core.protocol.records.metadata.remove_user_scram_credential_record import (
+        RemoveUserScramCredentialRecord,
+    )
     from pykafka_core.protocol.records.metadata.topic_record import TopicRecord
     from pykafka_core.protocol.records.metadata.unfence_broker_record import UnfenceBrokerRecord
     from pykafka_core.protocol.records.metadata.unregister_broker_record import UnregisterBrokerRecord
@@ -105,7 +108,9 @@ class ImageBuilder:
             raise UnsupportedMetadataError(f"metadata record {type(record).__name__} (type {key}) is not known here")
         step(self, record)
 
-    def build(self, *, revision: int, leader_epoch: int | None = None, timestamp_ms: int | None = None) -> MetadataImage:
+    def build(
+        self, *, revision: int, leader_epoch: int | None = None, timestamp_ms: int | None = None
+    ) -> MetadataImage:
         """The image with everything replayed so far; an open transaction is left out, and stays open."""
         if self._partitions:
             topics = self._part("topics")
@@ -129,7 +134,8 @@ class ImageBuilder:
         self._image = image
         return image
 
-    # -- parts of the image, copied when first written ------------------------------------------------------------------
+    # -- parts of the image, copied when first written
+    # ------------------------------------------------------------------
 
     def _part(self, name: str) -> dict[Any, Any]:
         part = self._changed.get(name)
@@ -156,7 +162,8 @@ class ImageBuilder:
             partitions = self._partitions[topic_id] = {p.partition_id: p for p in topic.partitions}
         return partitions
 
-    # -- topics ---------------------------------------------------------------------------------------------------------
+    # -- topics
+    # ---------------------------------------------------------------------------------------------------------
 
     def _topic(self, record: TopicRecord) -> None:
         if record.name in self._peek("topics"):
@@ -227,7 +234,8 @@ class ImageBuilder:
             for index, partition in partitions.items():
                 partitions[index] = replace(partition, eligible_leader_replicas=(), last_known_elr=())
 
-    # -- brokers and controllers ------------------------------------------------------------------------------------------
+    # -- brokers and controllers
+    # ------------------------------------------------------------------------------------------
 
     def _register_broker(self, record: RegisterBrokerRecord) -> None:
         cordoned = record.cordoned_log_dirs
@@ -284,7 +292,8 @@ class ImageBuilder:
     def _unregister_controller(self, record: UnregisterControllerRecord) -> None:
         self._part("controllers").pop(record.controller_id, None)
 
-    # -- everything else --------------------------------------------------------------------------------------------------
+    # -- everything else
+    # --------------------------------------------------------------------------------------------------
 
     def _config(self, record: ConfigRecord) -> None:
         resource = (record.resource_type, record.resource_name)
@@ -345,7 +354,8 @@ class ImageBuilder:
     def _nothing(self, record: Record) -> None:
         """NoOpRecord; and the ZooKeeper migration state, which no Kafka since 4.0 acts on."""
 
-    # -- transactions -----------------------------------------------------------------------------------------------------
+    # -- transactions
+    # -----------------------------------------------------------------------------------------------------
 
     def _begin(self, record: Record) -> None:
         if self._transaction is not None:

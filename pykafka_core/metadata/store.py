@@ -12,8 +12,8 @@ Invariants:
   2. A change that was answered survives a power cut.
   3. Watchers see each change once, in order of revision.
 
-Engines: `pykafka_core.metadata.local` (one broker, a `__cluster_metadata-0` log). An engine for several brokers keeps the same words:
-a transaction that compares revisions, a watch from a revision, a lease.
+Engines: `pykafka_core.metadata.local` (one broker, a `__cluster_metadata-0` log). An engine for several brokers keeps
+the same words: a transaction that compares revisions, a watch from a revision, a lease.
 """
 
 from __future__ import annotations
@@ -32,8 +32,8 @@ __all__ = ["MetadataChange", "MetadataStore", "Unwatch", "Watcher"]
 class MetadataChange:
     """One step from one image to the next.
 
-    `records` are the records that made it, or None where the engine can no longer tell (the watcher asked from a revision that is
-    gone): compare the images then.
+    `records` are the records that made it, or None where the engine can no longer tell (the watcher asked from a
+    revision that is gone): compare the images then.
     """
 
     previous: MetadataImage | None
@@ -62,18 +62,19 @@ class MetadataStore(Protocol):
     async def commit(self, records: Sequence[Record], *, expected_revision: int | None = None) -> MetadataImage:
         """Make these records part of the metadata, all or none, and return the image that holds them.
 
-        Returns when they are durable and every watcher has seen them. With `expected_revision`, only if the image is still at that
-        revision (compare-and-set). No records: the current image.
+        Returns when they are durable and every watcher has seen them. With `expected_revision`, only if the image is
+        still at that revision (compare-and-set). No records: the current image.
 
-        Raises RevisionConflictError if it is not; ValueError if the records do not fit the image (a topic that exists, a partition of
-        an unknown topic) and nothing was written; MetadataError if they could not be made durable: the store is read-only from then on.
+        Raises RevisionConflictError if it is not; ValueError if the records do not fit the image (a topic that
+        exists, a partition of an unknown topic) and nothing was written; MetadataError if they could not be made
+        durable: the store is read-only from then on.
         """
 
     def watch(self, watcher: Watcher, *, since_revision: int | None = None) -> Unwatch:
         """Call `watcher` for every change after `since_revision` (None: from now on). Returns what ends it.
 
-        If the engine no longer has the changes since then, the watcher is called once, at once, with `previous=None, records=None` and
-        the current image.
+        If the engine no longer has the changes since then, the watcher is called once, at once, with `previous=None,
+        records=None` and the current image.
         """
 
     async def close(self) -> None:

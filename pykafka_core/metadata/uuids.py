@@ -11,7 +11,8 @@ import os
 __all__ = ["DIRECTORY_LOST", "DIRECTORY_MIGRATING", "DIRECTORY_UNASSIGNED", "format_uuid", "parse_uuid", "random_uuid"]
 
 DIRECTORY_UNASSIGNED = bytes(16)
-"""The replica's log directory is not known to the controller; a broker with one directory is told apart by nothing else."""
+"""The replica's log directory is not known to the controller; a broker with one directory is told apart by nothing
+else."""
 DIRECTORY_LOST = (1).to_bytes(16, "big")
 DIRECTORY_MIGRATING = (2).to_bytes(16, "big")
 
@@ -21,7 +22,8 @@ _FROM_URL = bytes.maketrans(b"-_", b"+/")
 
 
 def random_uuid() -> bytes:
-    """A version 4 uuid whose text does not start with `-`, so that it can stand on a command line; never a reserved one."""
+    """A version 4 uuid whose text does not start with `-`, so that it can stand on a command line; never a reserved
+    one."""
     while True:
         raw = bytearray(os.urandom(16))
         raw[6] = (raw[6] & 0x0F) | 0x40
