@@ -41,7 +41,11 @@ PLANTED: dict[str, tuple[str, str | None]] = {
     "bytes": ('TEST(same) { EXPECT_MEM("abc", "abd", 3); }', "differ at byte 2"),
     "overrun": (
         "TEST(reads) { volatile int at = 5; char *p = calloc(1, 5); EXPECT(p[at] != 1); free(p); }",
-        "overflow",
+        "insufficient space|heap-buffer-overflow",
+    ),
+    "freed": (
+        "TEST(reads) { char *volatile p = calloc(1, 5); free((char *)p); EXPECT(p[0] == 0); }",
+        "heap-use-after-free",
     ),
     "leak": ("TEST(keeps) { char *volatile p = malloc(5); p = NULL; EXPECT(p == NULL); }", "LeakSanitizer"),
     "undefined": (
