@@ -211,27 +211,39 @@ static kc_status check_compressed(struct kc_slice records, const struct kc_batch
     return KC_OK;
 }
 
+/* What the leader has to make of the timestamps that were found. */
+static kc_status settle_timestamps(const struct kc_batch_header *h, const struct kc_batch_rules *rules, struct kc_batch_info *info,
+                                   struct kc_batch_refusal *refusal) {
+    const bool log_append_time = h->attributes & KC_ATTRIBUTE_LOG_APPEND_TIME;
+    /* Kafka takes a client's LogAppendTime for CreateTime as long as there is a timestamp to take. */
+    if (log_append_time && (rules->log_append_time || h->max_timestamp == -1))
+        return refuse(refusal, KC_FAULT_INVALID_TIMESTAMP, 0,
+                      "Invalid timestamp type in message. Producer should not set timestamp type to LogAppendTime.", 0, 0);
+    info->max_timestamp_differs = info->max_timestamp != h->max_timestamp || (log_append_time && !rules->log_append_time);
+    return KC_OK;
+}
+
+kc_status kc_batch_validate_records(struct kc_slice records, const struct kc_batch_header *header, const struct kc_batch_rules *rules,
+                                    struct kc_batch_info *info, struct kc_batch_refusal *refusal) {
+    kc_status status = walk_records(records, header, rules, info, refusal);
+    return status == KC_OK ? settle_timestamps(header, rules, info, refusal) : status;
+}
+
 kc_status kc_batch_validate(struct kc_slice records, const struct kc_batch_rules *rules, struct kc_batch_info *info,
                             struct kc_batch_refusal *refusal) {
     kc_status status = check_single_batch(records, rules, refusal);
     if (status != KC_OK) return status;
     struct kc_batch_info found;
     kc_batch_header_load(records.data, &found.header);
-    status = check_header(records.data, &found.header, rules, refusal);
+    const struct kc_batch_header *h = &found.header;
+    status = check_header(records.data, h, rules, refusal);
     if (status != KC_OK) return status;
-    struct kc_slice body = kc_slice_make(records.data + KC_BATCH_HEADER_SIZE, (size_t)found.header.size_bytes - KC_BATCH_HEADER_SIZE);
-    const bool compressed = kc_batch_codec(found.header.attributes) != KC_CODEC_NONE;
-    status = compressed ? check_compressed(body, &found.header, rules, &found, refusal)
-                        : walk_records(body, &found.header, rules, &found, refusal);
-    if (status != KC_OK) return status;
-    const bool log_append_time = found.header.attributes & KC_ATTRIBUTE_LOG_APPEND_TIME;
-    /* Kafka takes a client's LogAppendTime for CreateTime as long as there is a timestamp to take. */
-    if (log_append_time && (rules->log_append_time || found.header.max_timestamp == -1))
-        return refuse(refusal, KC_FAULT_INVALID_TIMESTAMP, 0,
-                      "Invalid timestamp type in message. Producer should not set timestamp type to LogAppendTime.", 0, 0);
-    found.max_timestamp_differs = found.max_timestamp != found.header.max_timestamp || (log_append_time && !rules->log_append_time);
-    *info = found;
-    return KC_OK;
+    struct kc_slice body = kc_slice_make(records.data + KC_BATCH_HEADER_SIZE, (size_t)h->size_bytes - KC_BATCH_HEADER_SIZE);
+    status = kc_batch_codec(h->attributes) == KC_CODEC_NONE ? walk_records(body, h, rules, &found, refusal)
+                                                           : check_compressed(body, h, rules, &found, refusal);
+    if (status == KC_OK) status = settle_timestamps(h, rules, &found, refusal);
+    if (status == KC_OK) *info = found;
+    return status;
 }
 
 kc_status kc_batch_check_stored(struct kc_slice bytes, struct kc_batch_header *header) {

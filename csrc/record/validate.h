@@ -64,6 +64,12 @@ struct kc_batch_info {
 kc_status kc_batch_validate(struct kc_slice records, const struct kc_batch_rules *rules, struct kc_batch_info *info,
                             struct kc_batch_refusal *refusal);
 
+/* The part of kc_batch_validate that reads records, for a records section that somebody has decompressed; header: of the batch
+ * it came from, which kc_batch_validate has accepted.  On KC_OK the members of *info that speak of timestamps are filled, as
+ * for an uncompressed batch; the header in it is left alone.  KC_INVALID: *refusal is filled. */
+kc_status kc_batch_validate_records(struct kc_slice records, const struct kc_batch_header *header, const struct kc_batch_rules *rules,
+                                    struct kc_batch_info *info, struct kc_batch_refusal *refusal);
+
 /* Checks one batch found at the start of bytes on disk or from a replica: size within the slice, magic, CRC, sane counts.  No
  * rules of a topic apply.  KC_OK fills *header; KC_END: fewer bytes than the batch claims; KC_CORRUPT. */
 kc_status kc_batch_check_stored(struct kc_slice bytes, struct kc_batch_header *header);

@@ -1,0 +1,68 @@
+"""The bridge to the C engine: everything that other packages may use of it.
+
+Names are loaded from the compiled submodules when they are first asked for, so that importing this package costs nothing
+and a process that only computes checksums never loads the server.  Import names from here, never from a submodule: import
+checkers cannot look into compiled modules, but they see this file.
+"""
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from ._crc32c import crc32c, crc32c_by, crc32c_kernels
+    from ._errors import (
+        ClosedError,
+        CorruptRecordError,
+        EngineError,
+        InvalidRecordError,
+        KafkaStorageError,
+        LimitError,
+        OffsetOutOfRangeError,
+        StorageExistsError,
+        StorageNotFoundError,
+    )
+
+__all__ = [
+    "ClosedError",
+    "CorruptRecordError",
+    "EngineError",
+    "InvalidRecordError",
+    "KafkaStorageError",
+    "LimitError",
+    "OffsetOutOfRangeError",
+    "StorageExistsError",
+    "StorageNotFoundError",
+    "crc32c",
+    "crc32c_by",
+    "crc32c_kernels",
+]
+
+# Which submodule a name lives in; one line per submodule, in the order of the imports above.
+_SUBMODULES = {
+    "_crc32c": ("crc32c", "crc32c_by", "crc32c_kernels"),
+    "_errors": (
+        "ClosedError",
+        "CorruptRecordError",
+        "EngineError",
+        "InvalidRecordError",
+        "KafkaStorageError",
+        "LimitError",
+        "OffsetOutOfRangeError",
+        "StorageExistsError",
+        "StorageNotFoundError",
+    ),
+}
+_SUBMODULE_OF = {name: submodule for submodule, names in _SUBMODULES.items() for name in names}
+
+
+def __getattr__(name: str) -> Any:
+    submodule = _SUBMODULE_OF.get(name)
+    if submodule is None:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    value = getattr(import_module(f"{__name__}.{submodule}"), name)
+    globals()[name] = value
+    return value
+
+
+def __dir__() -> list[str]:
+    return sorted(__all__)
