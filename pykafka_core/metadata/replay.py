@@ -30,7 +30,7 @@ from pykafka_core.metadata.image import (
     PartitionImage,
     TopicImage,
 )
-from pykafka_core.metadata.uuids import format_uuid
+from pykafka_core.metadata.uuids import DIRECTORY_UNASSIGNED, uuid_to_string
 from pykafka_core.protocol.message import Record
 
 if TYPE_CHECKING:
@@ -152,7 +152,7 @@ class ImageBuilder:
     def _topic_name(self, topic_id: bytes) -> str:
         name: str | None = self._peek("topic_names").get(topic_id)
         if name is None:
-            raise ValueError(f"there is no topic with id {format_uuid(topic_id)}")
+            raise ValueError(f"there is no topic with id {uuid_to_string(topic_id)}")
         return name
 
     def _topic_partitions(self, topic_id: bytes) -> dict[int, PartitionImage]:
@@ -169,7 +169,7 @@ class ImageBuilder:
         if record.name in self._peek("topics"):
             raise ValueError(f"topic {record.name!r} exists already")
         if record.topic_id in self._peek("topic_names"):
-            raise ValueError(f"topic id {format_uuid(record.topic_id)} exists already")
+            raise ValueError(f"topic id {uuid_to_string(record.topic_id)} exists already")
         self._part("topics")[record.name] = TopicImage(name=record.name, topic_id=record.topic_id, partitions=())
         self._part("topic_names")[record.topic_id] = record.name
 
@@ -206,7 +206,7 @@ class ImageBuilder:
         directories = _tuple_or(record.directories, before.directories)
         if record.replicas is not None and record.directories is None:
             known = dict(zip(before.replicas, before.directories, strict=False))
-            directories = tuple(known.get(replica, bytes(16)) for replica in replicas)
+            directories = tuple(known.get(replica, DIRECTORY_UNASSIGNED) for replica in replicas)
         led_anew = record.leader != NO_LEADER_CHANGE
         partitions[record.partition_id] = replace(
             before,
@@ -337,7 +337,7 @@ class ImageBuilder:
 
     def _remove_access_control_entry(self, record: RemoveAccessControlEntryRecord) -> None:
         if self._part("acls").pop(record.id, None) is None:
-            raise ValueError(f"there is no access control entry with id {format_uuid(record.id)}")
+            raise ValueError(f"there is no access control entry with id {uuid_to_string(record.id)}")
 
     def _scram(self, record: UserScramCredentialRecord) -> None:
         self._part("scram_credentials")[record.name, record.mechanism] = record

@@ -1,49 +1,38 @@
-"""Kafka's uuids: 16 bytes inside the broker, 22 characters of unpadded base64url in files and tool output.
+"""The uuids of topics and directories: 16 bytes, and their text form as `pykafka_core.protocol.uuids` has it.
 
-Source: org.apache.kafka.common.Uuid, DirectoryId (KIP-858).
+Source: org.apache.kafka.common.DirectoryId (KIP-858).
 """
 
 from __future__ import annotations
 
-import binascii
-import os
+from typing import Final
 
-__all__ = ["DIRECTORY_LOST", "DIRECTORY_MIGRATING", "DIRECTORY_UNASSIGNED", "format_uuid", "parse_uuid", "random_uuid"]
+from pykafka_core.protocol.uuids import ZERO_UUID, uuid_from_string, uuid_to_string
+from pykafka_core.protocol.uuids import random_uuid as _random_uuid
 
-DIRECTORY_UNASSIGNED = bytes(16)
-"""The replica's log directory is not known to the controller; a broker with one directory is told apart by nothing
-else."""
-DIRECTORY_LOST = (1).to_bytes(16, "big")
-DIRECTORY_MIGRATING = (2).to_bytes(16, "big")
+__all__ = [
+    "DIRECTORY_LOST",
+    "DIRECTORY_MIGRATING",
+    "DIRECTORY_UNASSIGNED",
+    "METADATA_TOPIC_ID",
+    "ZERO_UUID",
+    "random_uuid",
+    "uuid_from_string",
+    "uuid_to_string",
+]
 
-_RESERVED_MAX = 100
-_TO_URL = bytes.maketrans(b"+/", b"-_")
-_FROM_URL = bytes.maketrans(b"-_", b"+/")
+# Kafka's numbers: the directory is being moved from, is not known yet, is gone.
+DIRECTORY_MIGRATING: Final = bytes(16)
+DIRECTORY_UNASSIGNED: Final = (1).to_bytes(16, "big")
+DIRECTORY_LOST: Final = (2).to_bytes(16, "big")
+METADATA_TOPIC_ID: Final = (1).to_bytes(16, "big")
+
+_RESERVED_COUNT: Final = 100
 
 
 def random_uuid() -> bytes:
-    """A version 4 uuid whose text does not start with `-`, so that it can stand on a command line; never a reserved
-    one."""
+    """A random uuid, not one of the hundred that Kafka keeps for directories."""
     while True:
-        raw = bytearray(os.urandom(16))
-        raw[6] = (raw[6] & 0x0F) | 0x40
-        raw[8] = (raw[8] & 0x3F) | 0x80
-        uuid = bytes(raw)
-        if int.from_bytes(uuid, "big") >= _RESERVED_MAX and not format_uuid(uuid).startswith("-"):
+        uuid = _random_uuid()
+        if int.from_bytes(uuid, "big") >= _RESERVED_COUNT:
             return uuid
-
-
-def format_uuid(uuid: bytes) -> str:
-    """The 22 characters that Kafka prints for these 16 bytes."""
-    return binascii.b2a_base64(uuid, newline=False).translate(_TO_URL).rstrip(b"=").decode("ascii")
-
-
-def parse_uuid(text: str) -> bytes:
-    """The 16 bytes of a printed uuid. Raises ValueError for anything else."""
-    try:
-        raw = binascii.a2b_base64(text.encode("ascii").translate(_FROM_URL) + b"==", strict_mode=True)
-    except ValueError as error:
-        raise ValueError(f"{text!r} is not a uuid in base64url") from error
-    if len(raw) != 16 or format_uuid(raw) != text:
-        raise ValueError(f"{text!r} is not a uuid in base64url")
-    return raw
