@@ -1,7 +1,6 @@
 """The codec on the messages that a broker reads and writes most, from smallest to largest.
 
-Group by operation; `bytes` in extra_info is the size on the wire. The classes' plans are made by the first call, which the
-warm-up takes.
+`bytes` in extra_info is the size on the wire. The plan of a class is made by its first call, before the measurement.
 """
 
 from __future__ import annotations

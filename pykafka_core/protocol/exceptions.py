@@ -1,8 +1,8 @@
 """Errors of the protocol package.
 
 ValueError
-  ProtocolError               bytes that are no such message, or a value that the message cannot carry
-    UnsupportedVersionError   an API key or version that has no definition; carries the header that was read
+    ProtocolError                 bytes that are no such message, or a value that the message cannot carry
+        UnsupportedVersionError   an API key or version that has no definition; carries the header that was read
 """
 
 from __future__ import annotations

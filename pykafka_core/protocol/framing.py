@@ -104,12 +104,12 @@ def decode_request(frame: Frame) -> Request:
     is no reason to close the connection: answer version 0 with error 35), and ProtocolError if the bytes do not parse.
     """
     header = decode_header(frame)
+    api = APIS.get(header.api_key)
+    if api is None:
+        raise UnsupportedVersionError(
+            f"there is no API with the key {header.api_key}", header=header, value=header.api_key
+        )
     if header.body_offset is None:
-        api = APIS.get(header.api_key)
-        if api is None:
-            raise UnsupportedVersionError(
-                f"there is no API with the key {header.api_key}", header=header, value=header.api_key
-            )
         raise UnsupportedVersionError(
             f"{api.name} has no version {header.api_version}, only {api.version_min} to {api.version_max}",
             header=header,
@@ -117,7 +117,7 @@ def decode_request(frame: Frame) -> Request:
             limit=(api.version_min, api.version_max),
         )
     body, _ = decode(request_class(header.api_key), header.api_version, frame, header.body_offset)
-    return Request(ApiKey(header.api_key), header.api_version, header.correlation_id, header.client_id, body)
+    return Request(api.key, header.api_version, header.correlation_id, header.client_id, body)
 
 
 def encode_response(
