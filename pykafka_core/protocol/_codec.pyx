@@ -125,7 +125,7 @@ include "_codec_reader.pxi"
 include "_codec_writer.pxi"
 
 
-cdef tuple decode_bytes(Plan plan, const unsigned char *data, Py_ssize_t size, Py_ssize_t offset):
+cdef tuple decode_bytes(_Plan plan, const unsigned char *data, Py_ssize_t size, Py_ssize_t offset):
     cdef Reader r
     cdef PyObject *owned
     if offset < 0 or offset > size:
@@ -144,7 +144,7 @@ cdef tuple decode_bytes(Plan plan, const unsigned char *data, Py_ssize_t size, P
 
 def decode(cls not None, int version, data not None, Py_ssize_t offset=0):
     """Read one message from `data` at `offset`; return it and the offset of the first byte behind it."""
-    cdef Plan plan = plan_of(cls, version)
+    cdef _Plan plan = plan_of(cls, version)
     cdef Py_buffer view
     cdef PyObject *source = <PyObject *>data
     if PyBytes_CheckExact(source):
@@ -158,7 +158,7 @@ def decode(cls not None, int version, data not None, Py_ssize_t offset=0):
 
 def encode(message not None, int version, bytes prefix=b"", bint sized=False):
     """Write one message; return `prefix` and its bytes, after their length as int32 if `sized`."""
-    cdef Plan plan = plan_of(type(message), version)
+    cdef _Plan plan = plan_of(type(message), version)
     cdef Writer w
     cdef PyObject *owned
     cdef Py_ssize_t start = 4 if sized else 0

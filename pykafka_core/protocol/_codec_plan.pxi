@@ -34,9 +34,9 @@ cdef struct Op:
     int tag
     Py_ssize_t slot
     Py_ssize_t item_size_min
-    PyObject *default       # owned by Plan.keep
-    PyObject *name          # owned by Plan.keep
-    StructPlan *child       # of a struct or an array of structs; owned by a Plan in Plan.keep
+    PyObject *default       # owned by _Plan.keep
+    PyObject *name          # owned by _Plan.keep
+    StructPlan *child       # of a struct or an array of structs; owned by a _Plan in _Plan.keep
 
 cdef struct StructPlan:
     PyTypeObject *cls
@@ -50,7 +50,7 @@ cdef struct StructPlan:
     int depth
 
 
-cdef class Plan:
+cdef class _Plan:
     """How one class is written in one version. Kept for ever once made: there are some thousand in all."""
 
     cdef StructPlan c
@@ -66,7 +66,7 @@ cdef class Plan:
         PyMem_Free(self.c.ops)
 
 
-cdef dict _plans = {}          # message class -> {version: Plan}
+cdef dict _plans = {}          # message class -> {version: _Plan}
 
 
 cdef bint in_versions(str versions, int version) except -1:
@@ -76,12 +76,12 @@ cdef bint in_versions(str versions, int version) except -1:
     return int(low) <= version <= int(high or low)
 
 
-cdef Plan make_plan(object cls, int version, bint flexible, dict structs, dict done):
+cdef _Plan make_plan(object cls, int version, bint flexible, dict structs, dict done):
     """Build the plan of one struct. `structs` maps names to classes, `done` holds the plans of this message so far."""
-    cdef Plan plan = done.get(cls)
+    cdef _Plan plan = done.get(cls)
     if plan is not None:
         return plan
-    plan = Plan.__new__(Plan)
+    plan = _Plan.__new__(_Plan)
     plan.cls = cls
     plan.version = version
     plan.keep = []
@@ -91,7 +91,7 @@ cdef Plan make_plan(object cls, int version, bint flexible, dict structs, dict d
     cdef list absent = [row for row in rows if not in_versions(row[2], version)]
     cdef StructPlan *c = &plan.c
     cdef Op *op
-    cdef Plan child
+    cdef _Plan child
     cdef Py_ssize_t size
     c.cls = <PyTypeObject *>cls
     c.flexible = flexible
@@ -144,9 +144,9 @@ cdef Plan make_plan(object cls, int version, bint flexible, dict structs, dict d
     return plan
 
 
-cdef Plan plan_of(object cls, int version):
+cdef _Plan plan_of(object cls, int version):
     cdef dict by_version = _plans.get(cls)
-    cdef Plan plan
+    cdef _Plan plan
     if by_version is not None:
         plan = by_version.get(version)
         if plan is not None:
@@ -179,7 +179,7 @@ cdef struct Trail:
     Py_ssize_t indexes[DEPTH_MAX + 1]   # -1 outside of arrays
 
 
-cdef object error(Plan plan, Trail *trail, text, value=None, limit=None):
+cdef object error(_Plan plan, Trail *trail, text, value=None, limit=None):
     parts = []
     for i in range(trail.depth):
         name = <object>trail.ops[i].name

@@ -11,7 +11,7 @@ cdef struct Reader:
 
 
 cdef object read_error(Reader *r, text, value=None, limit=None):
-    return error(<Plan>r.plan, &r.trail, text, value, limit)
+    return error(<_Plan>r.plan, &r.trail, text, value, limit)
 
 
 cdef int need(Reader *r, Py_ssize_t size) except -1:

@@ -9,7 +9,7 @@ cdef struct Writer:
 
 
 cdef object write_error(Writer *w, text, value=None, limit=None):
-    return error(<Plan>w.plan, &w.trail, text, value, limit)
+    return error(<_Plan>w.plan, &w.trail, text, value, limit)
 
 
 cdef int grow(Writer *w, Py_ssize_t size) except -1:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
 from typing import Any
@@ -146,4 +147,5 @@ def test_only_the_messages_that_are_used_are_imported() -> None:
     )
     # What the interpreter and the C extension's own start-up bring along does not count.
     code = "import sys, enum, struct, collections; before = set(sys.modules)\n" + code
-    subprocess.run([sys.executable, "-S", "-c", code], check=True, timeout=60, env={"PYTHONPATH": ":".join(sys.path)})
+    environment = {**os.environ, "PYTHONPATH": ":".join(sys.path)}
+    subprocess.run([sys.executable, "-S", "-c", code], check=True, timeout=60, env=environment)

@@ -6,6 +6,8 @@ hand.
 
 from __future__ import annotations
 
+import gc
+import sys
 import tracemalloc
 from random import Random
 
@@ -179,6 +181,32 @@ def test_declared_sizes_cost_no_memory(cls: type[Message], version: int, text: s
     finally:
         tracemalloc.stop()
     assert peak < 100_000
+
+
+def test_refused_bytes_leave_no_objects_behind() -> None:
+    def refuse_all() -> None:
+        for _, cls, version, text, _ in REFUSED:
+            with pytest.raises(ProtocolError):
+                decode(cls, version, bytes.fromhex(text))
+
+    refuse_all()
+    gc.collect()
+    before = sys.getallocatedblocks()
+    for _ in range(100):
+        refuse_all()
+    gc.collect()
+    assert sys.getallocatedblocks() - before < 100
+
+
+@by_class
+def test_read_and_written_messages_leave_no_objects_behind(cls: type[Message]) -> None:
+    version = cls.VERSION_MAX
+    whole = encode(Builder(Random(cls.__name__)).message(cls, version), version)
+    encode(decode(cls, version, whole)[0], version)
+    before = sys.getallocatedblocks()
+    for _ in range(60):
+        encode(decode(cls, version, whole)[0], version)
+    assert sys.getallocatedblocks() - before < 50
 
 
 def test_many_tiny_objects_are_refused_before_they_are_made() -> None:
