@@ -51,7 +51,10 @@ struct kc_log_options {
 struct kc_log_recovery {
     int64_t scanned_bytes;
     int64_t truncated_bytes;             /* cut behind the last good batch */
-    int32_t rebuilt_indexes;
+    int32_t rebuilt_indexes;             /* segments whose indexes were built anew */
+    int32_t dropped_segments;            /* behind a cut; renamed to `.deleted` */
+    int64_t cut_base_offset;             /* the segment that was cut, and where; -1: none */
+    int64_t cut_position;
 };
 
 /* Opens or creates the log in a directory (made if missing, not its parents).  KC_DENIED, KC_NO_SPACE, KC_IO_ERROR, KC_CORRUPT
@@ -138,6 +141,9 @@ void kc_log_end_offset_for_epoch(struct kc_log *log, int32_t epoch, int32_t *epo
 /* The epoch of the batch at or before an offset; -1: none. */
 int32_t kc_log_epoch_for_offset(struct kc_log *log, int64_t offset);
 int32_t kc_log_latest_epoch(struct kc_log *log);
+/* A leader begins its epoch at log_end_offset, also if it never writes: in the checkpoint, synced, when this returns.
+ * KC_STALE: below the latest; KC_CLOSED; what the disk said. */
+kc_status kc_log_assign_epoch(struct kc_log *log, int32_t epoch);
 
 /* ---- care -------------------------------------------------------------------------------------------------------------- */
 

@@ -1,0 +1,82 @@
+/* log_internal.h: the fields of a log, and what the files that implement it share.
+ *
+ *     open.c       directory, recovery, open            log.c      life, configuration, offsets
+ *     append.c     append, roll                         read.c     read
+ *     lookup.c     timestamps                           care.c     flush, close, truncate, drop, rename
+ *
+ * Threads: `lock` guards every field but the atomics; `page_lock` guards the two pages and is taken inside `lock` or alone,
+ * never the other way round. */
+#ifndef KC_LOG_LOG_INTERNAL_H
+#define KC_LOG_LOG_INTERNAL_H
+
+#include <pthread.h>
+#include <stdatomic.h>
+
+#include "log/leader_epochs.h"
+#include "log/log.h"
+#include "log/producer_state.h"
+#include "log/recent_batches.h"
+#include "log/segment.h"
+
+struct kc_log {
+    atomic_int reference_count;
+    atomic_bool writable;
+    _Atomic int64_t log_start_offset, log_end_offset, size_bytes;
+
+    pthread_mutex_t lock;
+    struct kc_file_cache *files;
+    const struct kc_disk *disk;
+    struct kc_clock clock;
+    struct kc_log_config config;
+    char *directory;
+
+    struct kc_segment **segments;      /* by base offset; the last one is active */
+    size_t segment_count, segment_capacity;
+    struct kc_recent_batches recent;   /* of the active segment */
+    struct kc_producer_state producers;
+    struct kc_leader_epochs epochs;
+
+    int64_t snapshot_offset;           /* of the newest producer snapshot, -1: none */
+    bool snapshot_dirty;               /* a snapshot was written and not synced */
+    bool directory_dirty;              /* names were made or changed and the directory not synced */
+    bool cannot_allocate;              /* the file system does not reserve blocks */
+    bool closed;
+    kc_status failure;                 /* KC_OK, or what ended all writing */
+    uint64_t next_index_id;
+    uint64_t truncations;              /* a look-up outside the lock starts again if this changed under it */
+
+    pthread_mutex_t page_lock;
+    struct kc_index_page offset_page, time_page;
+};
+
+static inline struct kc_segment *kc_log_active(const struct kc_log *log) { return log->segments[log->segment_count - 1]; }
+static inline int64_t kc_log_now(const struct kc_log *log) { return kc_clock_wall_ms(&log->clock); }
+
+/* The rest of this header is called with the lock held (or before anybody else has the log). */
+
+/* KC_CLOSED once closed or failed. */
+kc_status kc_log_check_writable(const struct kc_log *log);
+/* Ends all writing for good; returns `status`. */
+kc_status kc_log_fail(struct kc_log *log, kc_status status);
+
+/* The slot of the segment that holds or would hold the offset: the last with base <= offset, or 0. */
+size_t kc_log_segment_slot(const struct kc_log *log, int64_t offset);
+/* Adds a segment object behind all others; nothing on disk. */
+kc_status kc_log_add_segment(struct kc_log *log, int64_t base_offset, struct kc_segment **out);
+/* The same, with its file made. */
+kc_status kc_log_create_segment(struct kc_log *log, int64_t base_offset);
+/* Takes the last segment out, files to `.deleted`. */
+kc_status kc_log_discard_last_segment(struct kc_log *log);
+/* Seals the active segment and starts one at base_offset; an empty active one is replaced, or kept if it has that base. */
+kc_status kc_log_roll_to(struct kc_log *log, int64_t base_offset);
+
+/* What a stored batch leaves behind: its leader epoch and its producer.  `batch` NULL: a control batch's record is read from the
+ * file at `position`. */
+kc_status kc_log_remember_batch(struct kc_log *log, const struct kc_batch_header *header, const uint8_t *batch,
+                                struct kc_file *file, int64_t position, int64_t now_ms);
+/* Brings the producer state to `offset` from the newest usable snapshot at or below it, by replay of the segments. */
+kc_status kc_log_rebuild_producers(struct kc_log *log, int64_t offset);
+/* Removes snapshots above `offset`, and those that no segment starts at except the newest left. */
+kc_status kc_log_remove_snapshots(struct kc_log *log, int64_t offset);
+
+#endif

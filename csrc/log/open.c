@@ -1,0 +1,133 @@
+/* open.c: from a directory to a log.
+ *
+ *     clear the directory -> load segments -> decide which to believe -> producer state up to the first that is not believed ->
+ *     scan from there on, or (stopped cleanly) walk the tail -> leader epochs, start offset, snapshots in agreement with the end
+ */
+#include <stdlib.h>
+#include <string.h>
+
+#include "log/directory.h"
+#include "log/log_internal.h"
+#include "log/recovery.h"
+
+static kc_status load_segments(struct kc_log *log, const struct kc_directory *directory, bool *indexes_good) {
+    for (size_t i = 0; i < directory->segment_count; i++) {
+        const struct kc_directory_segment *found = &directory->segments[i];
+        struct kc_segment *segment;
+        kc_status status = kc_log_add_segment(log, found->base_offset, &segment);
+        if (status == KC_OK)
+            status = kc_segment_load(segment, found->has_offset_index, found->has_time_index, &indexes_good[i]);
+        if (status != KC_OK) return status;
+    }
+    return KC_OK;
+}
+
+/* The slot of the first segment that is scanned: one that holds offsets not known to be on disk.  segment_count: none. */
+static size_t first_doubted(const struct kc_log *log, const struct kc_log_options *options) {
+    if (options->clean) return log->segment_count;
+    for (size_t i = 0; i + 1 < log->segment_count; i++)
+        if (log->segments[i + 1]->base_offset > options->recovery_point) return i;
+    return log->segment_count ? log->segment_count - 1 : 0;
+}
+
+static kc_status load_epochs(struct kc_log *log) {
+    kc_status status = kc_leader_epochs_load(&log->epochs, log->disk, log->directory);
+    if (status != KC_NOT_FOUND && status != KC_CORRUPT) return status;
+    return kc_recovery_rebuild_epochs(log);
+}
+
+static kc_status recover(struct kc_log *log, const struct kc_log_options *options, const bool *indexes_good,
+                         struct kc_log_recovery *report) {
+    size_t doubted = first_doubted(log, options);
+    for (size_t i = 0; i < doubted; i++) {
+        if (indexes_good[i]) continue;
+        kc_status status = kc_recovery_rebuild_indexes(log, i, report);
+        if (status != KC_OK) return status;
+    }
+    int64_t end_offset = 0;
+    if (doubted == log->segment_count) {
+        kc_status status = kc_segment_walk_tail(kc_log_active(log), &end_offset);
+        /* Called clean, and its end is not: somebody else wrote here, or the mark lies. */
+        if (status == KC_CORRUPT)
+            doubted = log->segment_count - 1;
+        else if (status != KC_OK)
+            return status;
+    }
+    kc_status status = load_epochs(log);
+    if (status != KC_OK) return status;
+    bool scan = doubted < log->segment_count;
+    status = kc_log_rebuild_producers(log, scan ? log->segments[doubted]->base_offset : end_offset);
+    if (status == KC_OK && scan) status = kc_recovery_scan(log, doubted, report, &end_offset);
+    if (status != KC_OK) return status;
+    if (scan) kc_producer_state_expire(&log->producers, kc_log_now(log));
+    atomic_store(&log->log_end_offset, end_offset);
+    return KC_OK;
+}
+
+static void settle_offsets(struct kc_log *log, const struct kc_log_options *options) {
+    int64_t end_offset = kc_log_end_offset(log), start_offset = log->segments[0]->base_offset, size_bytes = 0;
+    if (options->log_start_offset > start_offset) start_offset = options->log_start_offset;
+    if (start_offset > end_offset) start_offset = end_offset;
+    for (size_t i = 0; i < log->segment_count; i++) size_bytes += log->segments[i]->size_bytes;
+    atomic_store(&log->log_start_offset, start_offset);
+    atomic_store(&log->size_bytes, size_bytes);
+    kc_leader_epochs_truncate_end(&log->epochs, end_offset);
+    kc_leader_epochs_truncate_start(&log->epochs, start_offset);
+}
+
+static kc_status open_directory(struct kc_log *log, const struct kc_log_options *options, struct kc_log_recovery *report) {
+    kc_status status = log->disk->make_directory(log->disk->state, log->directory);
+    if (status != KC_OK && status != KC_EXISTS) return status;
+    log->directory_dirty = status == KC_OK;
+    struct kc_directory directory;
+    status = kc_directory_load(log->files, log->directory, &directory);
+    if (status != KC_OK) return status;
+    log->directory_dirty = log->directory_dirty || directory.changed;
+    bool *indexes_good = calloc(directory.segment_count + 1, sizeof *indexes_good);
+    status = indexes_good ? load_segments(log, &directory, indexes_good) : KC_NO_MEMORY;
+    if (status == KC_OK && log->segment_count == 0) {
+        int64_t base_offset = options->log_start_offset > 0 ? options->log_start_offset : 0;
+        status = kc_log_create_segment(log, base_offset);
+        atomic_store(&log->log_end_offset, base_offset);
+        if (status == KC_OK) status = kc_log_rebuild_producers(log, base_offset);
+    } else if (status == KC_OK) {
+        status = recover(log, options, indexes_good, report);
+    }
+    free(indexes_good);
+    if (status == KC_OK) {
+        settle_offsets(log, options);
+        bool stray = directory.snapshot_count > 0;
+        if (stray) status = kc_log_remove_snapshots(log, kc_log_end_offset(log));
+    }
+    kc_directory_release(&directory);
+    /* Handles opened on the way are for whoever needs them next. */
+    for (size_t i = 0; i < log->segment_count; i++) kc_file_close_idle(log->segments[i]->file);
+    return status;
+}
+
+kc_status kc_log_open(const char *directory, const struct kc_log_options *options, struct kc_log_recovery *recovery,
+                      struct kc_log **out) {
+    struct kc_log *log = calloc(1, sizeof *log);
+    if (!log) return KC_NO_MEMORY;
+    atomic_init(&log->reference_count, 1);
+    pthread_mutex_init(&log->lock, NULL);
+    pthread_mutex_init(&log->page_lock, NULL);
+    log->files = options->files;
+    log->disk = kc_file_cache_disk(options->files);
+    log->clock = options->clock;
+    log->config = options->config;
+    log->next_index_id = 1;
+    log->snapshot_offset = -1;
+    kc_producer_state_init(&log->producers, options->config.producer_id_expiration_ms);
+    struct kc_log_recovery report = {.cut_base_offset = -1, .cut_position = -1};
+    log->directory = strdup(directory);
+    kc_status status = log->directory ? open_directory(log, options, &report) : KC_NO_MEMORY;
+    if (status != KC_OK) {
+        kc_log_release(log);
+        return status;
+    }
+    atomic_store(&log->writable, true);
+    if (recovery) *recovery = report;
+    *out = log;
+    return KC_OK;
+}

@@ -1,0 +1,191 @@
+#include "log/recovery.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "record/validate.h"
+
+enum { SCAN_BUFFER_SIZE = 1 << 20 };
+
+/* A file read through a window that grows to the largest batch, and never beyond what the file really holds. */
+struct window {
+    struct kc_file *file;
+    int64_t file_size, position;       /* of the window's first byte */
+    uint8_t *bytes;
+    size_t capacity, filled;
+};
+
+/* Makes at least `size` bytes from `position` on available, or all there are. */
+static kc_status window_move(struct window *w, int64_t position, size_t size, struct kc_slice *out) {
+    int64_t left = w->file_size - position;
+    if ((int64_t)size > left) size = (size_t)left;
+    int64_t skipped = position - w->position;
+    if (skipped < 0 || skipped + (int64_t)size > (int64_t)w->filled) {
+        if (size > w->capacity) {
+            uint8_t *bytes = realloc(w->bytes, size);
+            if (!bytes) return KC_NO_MEMORY;
+            w->bytes = bytes;
+            w->capacity = size;
+        }
+        size_t wanted = (int64_t)w->capacity < left ? w->capacity : (size_t)left;
+        w->position = position;
+        w->filled = 0;
+        kc_status status = kc_file_read(w->file, w->bytes, wanted, position, &w->filled);
+        if (status != KC_OK) return status;
+        skipped = 0;
+    }
+    *out = kc_slice_make(w->bytes + skipped, w->filled - (size_t)skipped);
+    return KC_OK;
+}
+
+struct scan {
+    struct kc_log *log;
+    struct window window;
+    int64_t next_offset;
+    int32_t epoch;                     /* of the batch before, -1: none */
+};
+
+/* The batch at `position`, checked.  KC_CORRUPT: the log ends here. */
+static kc_status read_batch(struct scan *scan, int64_t position, int64_t offset_limit, struct kc_slice *bytes,
+                            struct kc_batch_header *header) {
+    kc_status status = window_move(&scan->window, position, KC_BATCH_HEADER_SIZE, bytes);
+    if (status != KC_OK) return status;
+    if (bytes->size < KC_BATCH_HEADER_SIZE) return KC_CORRUPT;
+    kc_batch_header_load(bytes->data, header);
+    if (!kc_batch_header_plausible(header, scan->window.file_size - position, scan->next_offset)) return KC_CORRUPT;
+    status = window_move(&scan->window, position, (size_t)header->size_bytes, bytes);
+    if (status != KC_OK) return status;
+    status = kc_batch_check_stored(*bytes, header);
+    if (status != KC_OK) return KC_CORRUPT;
+    if (kc_batch_last_offset(header) >= offset_limit) return KC_CORRUPT;
+    if (header->leader_epoch >= 0 && header->leader_epoch < scan->epoch) return KC_CORRUPT;
+    return KC_OK;
+}
+
+/* *good_size is the position behind the last good batch. */
+static kc_status scan_segment(struct scan *scan, struct kc_segment *segment, int64_t offset_limit, int64_t *good_size) {
+    struct kc_log *log = scan->log;
+    scan->window.file = segment->file;
+    scan->window.position = 0;
+    scan->window.filled = 0;
+    kc_status status = kc_file_size(segment->file, &scan->window.file_size);
+    if (status == KC_OK) status = kc_segment_reset(segment);
+    if (status != KC_OK) return status;
+    if (scan->next_offset < segment->base_offset) scan->next_offset = segment->base_offset;
+    int64_t position = 0, end = scan->window.file_size < INT32_MAX ? scan->window.file_size : INT32_MAX;
+    while (position < end) {
+        struct kc_slice bytes;
+        struct kc_batch_header header;
+        status = read_batch(scan, position, offset_limit, &bytes, &header);
+        if (status == KC_OK && (position + header.size_bytes > INT32_MAX || !kc_segment_holds(segment, kc_batch_last_offset(&header))))
+            status = KC_CORRUPT;
+        if (status == KC_CORRUPT) break;
+        if (status == KC_OK)
+            status = kc_segment_add(segment, kc_batch_last_offset(&header), header.max_timestamp, header.size_bytes,
+                                    log->config.index_interval_bytes);
+        if (status == KC_OK) status = kc_log_remember_batch(log, &header, bytes.data, NULL, 0, header.max_timestamp);
+        if (status != KC_OK) return status;
+        position += header.size_bytes;
+        scan->next_offset = kc_batch_last_offset(&header) + 1;
+        if (header.leader_epoch >= 0) scan->epoch = header.leader_epoch;
+    }
+    *good_size = position;
+    return KC_OK;
+}
+
+static kc_status drop_behind(struct kc_log *log, size_t slot, struct kc_log_recovery *report) {
+    while (log->segment_count > slot + 1) {
+        int64_t size;
+        kc_status status = kc_file_size(kc_log_active(log)->file, &size);
+        if (status != KC_OK) return status;
+        report->truncated_bytes += size;
+        report->dropped_segments++;
+        kc_log_active(log)->size_bytes = 0;            /* not counted yet */
+        status = kc_log_discard_last_segment(log);
+        if (status != KC_OK) return status;
+    }
+    return KC_OK;
+}
+
+kc_status kc_recovery_scan(struct kc_log *log, size_t first, struct kc_log_recovery *report, int64_t *end_offset) {
+    struct scan scan = {.log = log, .epoch = -1};
+    scan.window.bytes = malloc(SCAN_BUFFER_SIZE);
+    scan.window.capacity = SCAN_BUFFER_SIZE;
+    if (!scan.window.bytes) return KC_NO_MEMORY;
+    kc_status status = KC_OK;
+    for (size_t i = first; i < log->segment_count && status == KC_OK; i++) {
+        struct kc_segment *segment = log->segments[i];
+        bool last = i + 1 == log->segment_count;
+        int64_t good_size = 0, limit = last ? INT64_MAX : log->segments[i + 1]->base_offset;
+        status = scan_segment(&scan, segment, limit, &good_size);
+        if (status != KC_OK) break;
+        report->scanned_bytes += scan.window.file_size;
+        report->rebuilt_indexes++;
+        bool cut = good_size < scan.window.file_size;
+        if (cut) {
+            report->truncated_bytes += scan.window.file_size - good_size;
+            report->cut_base_offset = segment->base_offset;
+            report->cut_position = good_size;
+            status = kc_file_truncate(segment->file, good_size);
+            if (status == KC_OK) status = drop_behind(log, i, report);
+            last = true;
+        }
+        /* What is not there any more must not be on disk either, and blocks reserved by a process that died go back. */
+        if (status == KC_OK && last && !cut) status = kc_file_truncate(segment->file, good_size);
+        if (status == KC_OK && !last) status = kc_segment_seal(segment);
+        segment->dirty = true;
+    }
+    free(scan.window.bytes);
+    if (status != KC_OK) return status;
+    struct kc_segment *active = kc_log_active(log);
+    *end_offset = scan.next_offset > active->base_offset ? scan.next_offset : active->base_offset;
+    return KC_OK;
+}
+
+kc_status kc_recovery_rebuild_indexes(struct kc_log *log, size_t slot, struct kc_log_recovery *report) {
+    struct kc_segment *segment = log->segments[slot];
+    int64_t size = segment->size_bytes, position;
+    kc_status status = kc_segment_reset(segment);
+    if (status != KC_OK) return status;
+    uint8_t *buffer = malloc(SCAN_BUFFER_SIZE);
+    if (!buffer) return KC_NO_MEMORY;
+    struct kc_batch_scanner scanner;
+    struct kc_batch_header header;
+    kc_batch_scanner_init(&scanner, segment->file, 0, size, segment->base_offset, buffer, SCAN_BUFFER_SIZE);
+    while ((status = kc_batch_scanner_next(&scanner, &header, &position)) == KC_OK) {
+        if (!kc_segment_holds(segment, kc_batch_last_offset(&header))) break;
+        status = kc_segment_add(segment, kc_batch_last_offset(&header), header.max_timestamp, header.size_bytes,
+                                log->config.index_interval_bytes);
+        if (status != KC_OK) break;
+    }
+    free(buffer);
+    if (status == KC_END || status == KC_CORRUPT) status = KC_OK;
+    segment->size_bytes = size;
+    segment->batch_size_max = INT32_MAX;
+    if (status == KC_OK) status = kc_segment_seal(segment);
+    report->scanned_bytes += size;
+    report->rebuilt_indexes++;
+    return status;
+}
+
+kc_status kc_recovery_rebuild_epochs(struct kc_log *log) {
+    uint8_t *buffer = malloc(SCAN_BUFFER_SIZE);
+    if (!buffer) return KC_NO_MEMORY;
+    kc_leader_epochs_clear(&log->epochs);
+    kc_status status = KC_OK;
+    for (size_t i = 0; i < log->segment_count && status == KC_OK; i++) {
+        struct kc_segment *segment = log->segments[i];
+        struct kc_batch_scanner scanner;
+        struct kc_batch_header header;
+        int64_t position;
+        kc_batch_scanner_init(&scanner, segment->file, 0, segment->size_bytes, segment->base_offset, buffer, SCAN_BUFFER_SIZE);
+        while ((status = kc_batch_scanner_next(&scanner, &header, &position)) == KC_OK) {
+            if (header.leader_epoch <= kc_leader_epochs_latest(&log->epochs)) continue;
+            status = kc_leader_epochs_assign(&log->epochs, header.leader_epoch, header.base_offset);
+            if (status != KC_OK) break;
+        }
+        if (status == KC_END || status == KC_CORRUPT) status = KC_OK;
+    }
+    free(buffer);
+    return status;
+}

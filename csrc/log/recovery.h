@@ -1,0 +1,23 @@
+/* recovery.h: reading a segment from its first byte to its last good batch.
+ *
+ * For every batch: whole, magic, CRC, offsets that go on from the batch before and stay below the next segment, leader epochs
+ * that do not fall.  Both indexes are built anew on the way, and leader epochs and producer state take in what they see.  The
+ * first batch that fails ends the log: the file is cut there, later segments become `.deleted`.
+ *
+ * Thread: whoever opens the log; nobody else has it yet. */
+#ifndef KC_LOG_RECOVERY_H
+#define KC_LOG_RECOVERY_H
+
+#include "log/log_internal.h"
+
+/* Scans the segments from slot `first` on.  *end_offset is the log end offset. */
+kc_status kc_recovery_scan(struct kc_log *log, size_t first, struct kc_log_recovery *report, int64_t *end_offset);
+
+/* Builds the indexes of one trusted segment from its headers.  What cannot be walked to its end keeps the indexes as far as
+ * they came. */
+kc_status kc_recovery_rebuild_indexes(struct kc_log *log, size_t slot, struct kc_log_recovery *report);
+
+/* Fills empty leader epochs from the headers of all segments. */
+kc_status kc_recovery_rebuild_epochs(struct kc_log *log);
+
+#endif
