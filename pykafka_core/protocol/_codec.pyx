@@ -1,4 +1,4 @@
-# cython: language_level=3, boundscheck=False, wraparound=False, initializedcheck=False, cdivision=True, binding=False
+# cython: language_level=3, boundscheck=False, wraparound=False, initializedcheck=False, cdivision=True, binding=False, autotestdict=False
 """Table-driven encoder and decoder for the classes that ci/generate_protocol.py writes.
 
 For each (class, version) the class's FIELDS are turned once into a plan: an array of C structs in wire order. Encoding
