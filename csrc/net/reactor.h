@@ -12,6 +12,9 @@
  * kc_conn_resume.  While output is blocked (the peer does not read) no frame is handed over either, so what a connection can hold is
  * bounded: one input buffer of at most frame_size_max, and the answers of one turn.
  *
+ * When the peer ends its stream, the frames that came whole before it are still handed over (a producer that wants no acknowledgement
+ * may send and go); after the last of them, or at once while a frame is held and nothing whole waits behind it, closed() is called.
+ *
  * Frames are a 4-byte big-endian size and that many bytes.  The buffer grows as bytes arrive (64 KiB, doubling), never by the
  * declared size, and goes back to the reactor's pool whenever it is empty.
  *
@@ -109,7 +112,7 @@ void kc_reactor_destroy(struct kc_reactor *reactor);
 
 /* [any] Never blocks, never fails. */
 void kc_reactor_post(struct kc_reactor *reactor, struct kc_message *message);
-/* [any] Hands over an accepted socket; the reactor owns it from then on.  KC_LIMIT: it has connections_max already; KC_CLOSED: it has
+/* [any] Hands over an accepted, non-blocking socket; the reactor owns it from then on.  KC_LIMIT: it has connections_max already; KC_CLOSED: it has
  * stopped or is quiesced.  On failure the socket is still the caller's. */
 kc_status kc_reactor_adopt(struct kc_reactor *reactor, int fd, int32_t listener);
 /* [any] Stops reading new frames on all connections, goes on sending; used to drain.  */
@@ -144,10 +147,12 @@ void kc_conn_set_user(struct kc_conn *conn, void *user);
 const char *kc_conn_peer(const struct kc_conn *conn);
 const char *kc_conn_local(const struct kc_conn *conn);
 
-/* The connection's output.  Whoever adds to it outside of protocol->frame and turn_end calls kc_conn_output_added. */
+/* The connection's output.  What a connection is given for a frame that it handed over in this turn, in protocol->frame or turn_end, is
+ * sent without further ado; whoever adds at another time, or to another connection, calls kc_conn_output_added. */
 struct kc_chain *kc_conn_output(struct kc_conn *conn);
 void kc_conn_output_added(struct kc_conn *conn);
-/* Ends a HOLD: the next frames are handed over in this or the next turn. */
+/* Ends a HOLD: the next frames are handed over in this or the next turn, never from inside this call.  Called in protocol->frame before
+ * that has answered KC_FRAME_HOLD, it takes the HOLD back.  On a connection that is not held it does nothing. */
 void kc_conn_resume(struct kc_conn *conn);
 /* Closes at the end of the turn, after one attempt to send what is in the chain.  kc_reactor_find does not find it any more. */
 void kc_conn_close(struct kc_conn *conn);

@@ -194,6 +194,113 @@ TEST(one_connection_may_close_another_from_its_callback) {
     echo_stop(echo);
 }
 
+TEST(a_reset_is_noticed_even_when_nothing_is_read) {
+    struct echo *echo = echo_start(NULL, NULL);
+    int fd = client_connect(echo->port);
+    client_send_frame(fd, 'p', 20, 1);
+    /* More than is read behind a held frame, so that the socket is no longer listened to. */
+    for (unsigned i = 0; i < 200; i++) client_send_frame(fd, 'e', 1000, i);
+    client_sleep_ms(20);
+    client_reset(fd);
+    CLIENT_UNTIL(echo->closed == 1);
+    EXPECT_EQ(echo->reasons[KC_CLOSE_PEER], 1);
+    EXPECT_EQ(echo->frames, 1);
+    echo_stop(echo);
+}
+
+TEST(a_held_connection_whose_peer_has_ended_finishes_what_waits_behind) {
+    struct echo *echo = echo_start(NULL, NULL);
+    int fd = client_connect(echo->port), other = client_connect(echo->port);
+    client_send_frame(fd, 'p', 20, 1);
+    client_send_frame(fd, 'e', 30, 2);
+    shutdown(fd, SHUT_WR);
+    CLIENT_UNTIL(echo->frames == 1);
+    client_expect_silence(fd, 30);
+    client_send_frame(other, 'r', 5, 0);
+    client_expect_frame(fd, 'p', 20, 1);
+    client_expect_frame(fd, 'e', 30, 2);
+    client_expect_closed(fd);
+    EXPECT_EQ(echo->reasons[KC_CLOSE_PEER], 1);
+    close(fd);
+    close(other);
+    echo_stop(echo);
+}
+
+/* A message that looks a token up on the reactor's thread. */
+struct look_up {
+    struct kc_message message;
+    kc_conn_token token;
+    _Atomic int found;      /* -1: not yet */
+    char peer[80], local[80];
+};
+
+static void run_look_up(struct kc_message *message, struct kc_reactor *reactor) {
+    struct look_up *look_up = KC_CONTAINER_OF(message, struct look_up, message);
+    struct kc_conn *conn = kc_reactor_find(reactor, look_up->token);
+    if (conn) {
+        KC_CHECK(kc_conn_token_of(conn) == look_up->token && kc_conn_reactor(conn) == reactor && kc_conn_listener(conn) == 7);
+        strcpy(look_up->peer, kc_conn_peer(conn));
+        strcpy(look_up->local, kc_conn_local(conn));
+    }
+    look_up->found = conn != NULL;
+}
+
+static bool look_up(struct echo *echo, kc_conn_token token, struct look_up *out) {
+    *out = (struct look_up){.message.run = run_look_up, .token = token, .found = -1};
+    kc_reactor_post(echo->reactor, &out->message);
+    CLIENT_UNTIL(out->found >= 0);
+    return out->found;
+}
+
+TEST(a_token_names_one_connection_for_ever) {
+    struct echo *echo = echo_start(NULL, NULL);
+    struct look_up got;
+    char text[80];
+    int fd = client_connect(echo->port);
+    CLIENT_UNTIL(echo->opened == 1);
+    kc_conn_token first = echo->last_token;
+    EXPECT(look_up(echo, first, &got));
+    snprintf(text, sizeof text, "127.0.0.1:%d", echo->port);
+    EXPECT_STR(got.local, text);
+    EXPECT(!strncmp(got.peer, "127.0.0.1:", 10) && strcmp(got.peer, got.local));
+    close(fd);
+    CLIENT_UNTIL(echo->closed == 1);
+    EXPECT(!look_up(echo, first, &got));
+    fd = client_connect(echo->port);
+    CLIENT_UNTIL(echo->opened == 2);
+    EXPECT(echo->last_token != first);
+    EXPECT_EQ((uint32_t)echo->last_token, (uint32_t)first);      /* the same slot */
+    EXPECT(!look_up(echo, first, &got));
+    EXPECT(look_up(echo, echo->last_token, &got));
+    EXPECT(!look_up(echo, 0, &got));
+    EXPECT(!look_up(echo, UINT64_MAX, &got));
+    close(fd);
+    echo_stop(echo);
+}
+
+TEST(many_connections_come_and_go) {
+    struct echo *echo = echo_start(NULL, NULL);
+    enum { OPEN = 100 };
+    int fds[OPEN];
+    for (int i = 0; i < OPEN; i++) fds[i] = client_connect(echo->port);
+    for (unsigned step = 0; step < 1500; step++) {
+        int *fd = &fds[kc_test_random_below(OPEN)];
+        size_t size = 1 + (size_t)kc_test_random_below(kc_test_random_below(20) ? 300 : 200000);
+        switch (kc_test_random_below(6)) {
+        case 0: close(*fd), *fd = client_connect(echo->port); break;
+        case 1: client_reset(*fd), *fd = client_connect(echo->port); break;
+        case 2:     /* gone in the middle of a frame */
+            client_send(*fd, "\0\1\0\0abc", 7);
+            close(*fd), *fd = client_connect(echo->port);
+            break;
+        default: client_send_frame(*fd, "eg"[step % 2], size, step), client_expect_frame(*fd, "eg"[step % 2], size, step);
+        }
+    }
+    for (int i = 0; i < OPEN; i++) close(fds[i]);
+    CLIENT_UNTIL(kc_reactor_connection_count(echo->reactor) == 0);
+    echo_stop(echo);
+}
+
 TEST(stop_closes_what_is_open_and_held) {
     struct echo *echo = echo_start(NULL, NULL);
     int fds[20];
