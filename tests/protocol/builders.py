@@ -9,6 +9,8 @@ from pkgutil import walk_packages
 from random import Random
 from typing import Any
 
+import pytest
+
 import pykafka_core.protocol.messages
 import pykafka_core.protocol.records
 from pykafka_core.protocol.message import Message, Record, Struct
@@ -39,6 +41,12 @@ def message_classes() -> list[type[Message]]:
                 and value.__module__ == info.name
             ]
     return sorted(found, key=lambda cls: cls.__name__)
+
+
+def in_groups(classes: list[type[Message]], size: int = 20) -> list[Any]:
+    """Return the classes as pytest parameters of `size` each: pytest costs more per test than the codec per class."""
+    groups = [classes[start : start + size] for start in range(0, len(classes), size)]
+    return [pytest.param(group, id=f"{group[0].__name__}-{group[-1].__name__}") for group in groups]
 
 
 def versions_of(cls: type[Message]) -> range:
