@@ -56,9 +56,7 @@ def check(logs: list[Path], indexes: list[Path]) -> str:
     """Everything that Kafka can say about these files. Returns what it says about the segments."""
     text = dump(logs, "--deep-iteration", "--skip-record-metadata")
     assert text.count("Log starting offset:") == len(logs)
-    assert dump(indexes, "--index-sanity-check").count("passed sanity check.") == len(
-        [path for path in indexes if path.suffix == ".index"]
-    )
+    assert dump(indexes, "--index-sanity-check").count("passed sanity check.") == len(indexes)
     dump(indexes, "--verify-index-only")
     return text
 
@@ -68,13 +66,13 @@ def test_many_segments_and_every_codec(own_broker: Callable[..., Broker]) -> Non
     producer = Confluent()
     count = 0
     for codec in CODECS:
-        create_topic(broker.address, codec, 1)
-        for seed in range(4):
-            records = sample(seed, count=2000, partitions=1)
+        create_topic(broker.address, codec, 1, segment_ms=100_000)  # the records are a second apart
+        for seed in range(2):
+            records = sample(seed, count=1500, partitions=1)
             producer.produce(broker.bootstrap, codec, records, codec=codec, acks="all", idempotent=seed % 2 == 0)
             count += len(records)
     logs, indexes = partition_files(broker.data)
-    assert len(logs) > len(CODECS), "the segments never rolled"
+    assert len(logs) > 5 * len(CODECS), "the segments did not roll"
     dump(logs, "--deep-iteration")  # while the broker has them open
     broker.stop()
 
@@ -90,7 +88,8 @@ def test_many_segments_and_every_codec(own_broker: Callable[..., Broker]) -> Non
 
 @pytest.mark.last_of_session
 def test_all_that_the_session_has_left(broker: Broker) -> None:
-    broker.stop()
+    status = broker.stop()
+    assert status == (143 if broker.target == "kafka" else 0)  # a JVM reports the signal
     logs, indexes = partition_files(broker.data)
     full = [path for path in logs if path.stat().st_size]
     if not full:

@@ -17,7 +17,7 @@ from typing import Any
 import pytest
 
 from harness import jars
-from harness.broker import Broker
+from harness.broker import TARGET, Broker
 from harness.clients.base import BEGINNING
 from harness.clients.confluent_client import Confluent
 from harness.presence import MissingError, absent
@@ -25,6 +25,10 @@ from harness.requests import create_topic, end_offsets
 
 pytestmark = [pytest.mark.row("restart under load"), pytest.mark.timeout(240)]
 PARTITIONS = 3
+# Apache Kafka closes connections at a stop without answering what it has appended, and its producer snapshots keep only
+# the last batch of a producer. A repeat of an older one is then out of sequence, upon which Java takes a new epoch and
+# sends everything again: duplicates. One request in flight avoids that. We answer before we close, so five must do.
+IN_FLIGHT = 1 if TARGET == "kafka" else 5
 Acknowledged = dict[int, tuple[int, int]]  # number -> (partition, offset)
 
 
@@ -35,6 +39,7 @@ def confluent_load(bootstrap: str, topic: str, *, idempotent: bool, records: int
         "bootstrap.servers": bootstrap, "acks": "all", "enable.idempotence": idempotent, "linger.ms": 2,
         "message.timeout.ms": 90_000, "reconnect.backoff.max.ms": 500, "retry.backoff.ms": 50,
         "queue.buffering.max.messages": 1_000_000,
+        "max.in.flight.requests.per.connection": IN_FLIGHT,
     })  # fmt: skip
     acknowledged: Acknowledged = {}
 
@@ -61,6 +66,7 @@ def java_load(bootstrap: str, topic: str, *, idempotent: bool, records: int, rat
     settings = {
         "acks": "all", "enable.idempotence": str(idempotent).lower(), "delivery.timeout.ms": "90000", "linger.ms": "2",
         "reconnect.backoff.max.ms": "500", "request.timeout.ms": "10000",
+        "max.in.flight.requests.per.connection": str(IN_FLIGHT),
     }  # fmt: skip
     done = jars.java(
         "ClientProgram", "load", "--bootstrap", bootstrap, "--topic", topic, "--partitions", str(PARTITIONS),
@@ -154,44 +160,3 @@ def test_java_load_over_a_restart(own_broker: Callable[..., Broker], tmp_path: P
         lambda: java_load(broker.bootstrap, "load", idempotent=True, records=records, rate=rate, folder=tmp_path), 1,
     )  # fmt: skip
     check(broker, "load", acknowledged, idempotent=True, records=records)
-
-
-def test_idempotent_state_survives_a_restart(own_broker: Callable[..., Broker]) -> None:
-    """A repeat of the last batch from before the stop gets its old offset after it; a gap is still a gap."""
-    from harness.batch import build
-    from harness.requests import (
-        INIT_PRODUCER_ID,
-        PRODUCE,
-        init_producer_id,
-        produce,
-        read_init_producer_id,
-        read_produce,
-    )
-    from harness.wire import Connection
-
-    broker = own_broker()
-    create_topic(broker.address, "state")
-
-    def put(wire: Connection, producer_id: int, sequence: int) -> tuple[int, int]:
-        batch = build(producer_id=producer_id, producer_epoch=0, base_sequence=sequence)
-        (answer,) = read_produce(wire.call(PRODUCE, 8, produce(8, "state", batch)), 8)
-        return answer.error, answer.base_offset
-
-    def new_id(wire: Connection) -> int:
-        while True:
-            error, number, _ = read_init_producer_id(wire.call(INIT_PRODUCER_ID, 1, init_producer_id(1)))
-            if error != 14:
-                assert error == 0
-                return number
-            time.sleep(0.05)
-
-    with Connection(broker.address) as wire:
-        me = new_id(wire)
-        assert [put(wire, me, n) for n in range(3)] == [(0, 0), (0, 1), (0, 2)]
-    broker.stop()
-    broker.start()
-    with Connection(broker.address) as wire:
-        assert put(wire, me, 2) == (0, 2)
-        assert put(wire, me, 4) == (45, -1)
-        assert put(wire, me, 3) == (0, 3)
-        assert new_id(wire) != me

@@ -40,7 +40,7 @@ from harness.requests import (
     read_produce,
     read_supported_features,
 )
-from harness.wire import Connection, Reader, Writer, request_frame
+from harness.wire import Connection, request_frame
 
 pytestmark = pytest.mark.row("recorded answers")
 NAMES = (f"recorded-{number}" for number in itertools.count())
@@ -411,8 +411,3 @@ def test_batch_keeps_its_bytes_apart_from_offset_and_epoch(wire: Connection, top
     assert [b.base_offset for b in batches] == [0, 3]
     assert data[16 : len(first)] == first[16:]
     assert data[len(first) + 16 :] == second[16:]
-
-
-def test_writer_and_reader_agree_on_varints() -> None:
-    for number in (0, -1, 1, -64, 64, 2**31 - 1, -(2**31), 2**62):
-        assert Reader(bytes(Writer().varint(number).data)).varint() == number

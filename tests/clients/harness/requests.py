@@ -13,7 +13,16 @@ from typing import NamedTuple
 
 from harness.wire import FLEXIBLE_FROM, Connection, Reader, Writer
 
-PRODUCE, FETCH, LIST_OFFSETS, METADATA, API_VERSIONS, CREATE_TOPICS, INIT_PRODUCER_ID = 0, 1, 2, 3, 18, 19, 22
+PRODUCE, FETCH, LIST_OFFSETS, METADATA, API_VERSIONS, CREATE_TOPICS, DELETE_TOPICS, INIT_PRODUCER_ID = (
+    0,
+    1,
+    2,
+    3,
+    18,
+    19,
+    20,
+    22,
+)
 LATEST, EARLIEST, MAX_TIMESTAMP, EARLIEST_LOCAL, LATEST_TIERED, EARLIEST_PENDING = -1, -2, -3, -4, -5, -6
 NO_ID = bytes(16)
 
@@ -379,6 +388,14 @@ def read_create_topics(r: Reader, version: int) -> dict[str | None, Created]:
     r.tags()
     assert r.left == 0, f"{r.left} bytes after the answer"
     return found
+
+
+def delete_topic(address: tuple[str, int], topic: str) -> None:
+    with Connection(address) as connection:
+        body = bytes(Writer().count(1).string(topic).i32(30_000).data)
+        r = connection.call(DELETE_TOPICS, 3, body)
+        r.i32()
+        assert (r.count(), r.string(), r.i16()) == (1, topic, 0)
 
 
 # ---- What every test needs -------------------------------------------------------------------------------
