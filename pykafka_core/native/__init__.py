@@ -1,8 +1,8 @@
 """The bridge to the C engine: everything that other packages may use of it.
 
-Names are loaded from the compiled submodules when they are first asked for, so that importing this package costs nothing
-and a process that only computes checksums never loads the server.  Import names from here, never from a submodule: import
-checkers cannot look into compiled modules, but they see this file.
+Names are loaded from the compiled submodules when they are first asked for, so that importing this package costs
+nothing and a process that only computes checksums never loads the server.  Import names from here, never from a
+submodule: import checkers cannot look into compiled modules, but they see this file.
 """
 
 from importlib import import_module
@@ -21,8 +21,22 @@ if TYPE_CHECKING:
         StorageExistsError,
         StorageNotFoundError,
     )
+    from ._records import (
+        BatchBuilder,
+        RecordIterator,
+        check_stored_batch,
+        decode_record_columns,
+        decode_record_headers,
+        find_record_by_timestamp,
+        find_record_of_max_timestamp,
+        load_batch_header,
+        validate_batch,
+        validate_batch_records,
+        wrap_records,
+    )
 
 __all__ = [
+    "BatchBuilder",
     "ClosedError",
     "CorruptRecordError",
     "EngineError",
@@ -30,11 +44,21 @@ __all__ = [
     "KafkaStorageError",
     "LimitError",
     "OffsetOutOfRangeError",
+    "RecordIterator",
     "StorageExistsError",
     "StorageNotFoundError",
+    "check_stored_batch",
     "crc32c",
     "crc32c_by",
     "crc32c_kernels",
+    "decode_record_columns",
+    "decode_record_headers",
+    "find_record_by_timestamp",
+    "find_record_of_max_timestamp",
+    "load_batch_header",
+    "validate_batch",
+    "validate_batch_records",
+    "wrap_records",
 ]
 
 # Which submodule a name lives in; one line per submodule, in the order of the imports above.
@@ -50,6 +74,19 @@ _SUBMODULES = {
         "OffsetOutOfRangeError",
         "StorageExistsError",
         "StorageNotFoundError",
+    ),
+    "_records": (
+        "BatchBuilder",
+        "RecordIterator",
+        "check_stored_batch",
+        "decode_record_columns",
+        "decode_record_headers",
+        "find_record_by_timestamp",
+        "find_record_of_max_timestamp",
+        "load_batch_header",
+        "validate_batch",
+        "validate_batch_records",
+        "wrap_records",
     ),
 }
 _SUBMODULE_OF = {name: submodule for submodule, names in _SUBMODULES.items() for name in names}

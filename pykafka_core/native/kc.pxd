@@ -50,6 +50,7 @@ cdef extern from "record/batch.h" nogil:
         KC_BATCH_HEADER_SIZE
         KC_BATCH_LENGTH_MIN
         KC_ATTRIBUTE_CODEC_MASK
+        KC_ATTRIBUTE_LOG_APPEND_TIME
 
     struct kc_batch_header:
         int64_t base_offset
