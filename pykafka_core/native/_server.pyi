@@ -101,6 +101,7 @@ class Server:
         idle_ms: int = 600000,
         send_buffer: int = -1,
         receive_buffer: int = -1,
+        fetch_max_bytes: int = 57671680,
         handed_up_keys: bytes = b"",
     ) -> None:
         """`handed_up_keys`: API keys (one byte each) that the reactors would answer but shall hand up (tests, debugging)."""
@@ -116,7 +117,7 @@ class Server:
         """Readable while `receive` has something to return."""
     def receive(self) -> list[Request | Event]:
         """All that has come up since the last call; never waits."""
-    def reply(self, token: int, response: bytes | None, *, close: bool = False) -> None:
+    def reply(self, token: int, response: bytes | bytearray | memoryview | None, *, close: bool = False) -> None:
         """Answer the request that bore this token: `response` is the frame without its size field, None for no answer (acks=0).
         A connection that is gone is not an error."""
     def stop_listening(self) -> None: ...

@@ -6,6 +6,8 @@
 Objects, archives and programs live in build/csan/<flavour>/. An object is made again when its source, a header it read
 (the compiler's depfile) or the command changed, so a second run only compiles what was edited. No make, no cmake.
 
+A line `link: FLAGS` in a test's first comment adds to its link command, Linux only (the `--wrap` of GNU-style linkers).
+
 A test program's arguments and seed: see check.h. `pytest tests/csrc -k "segment and asan"` picks items.
 """
 
@@ -129,6 +131,14 @@ def build_lock(flavour: str) -> Iterator[None]:
         yield
 
 
+def link_flags(source: Path) -> list[str]:
+    """What the `link:` lines of the opening comment ask for."""
+    if sys.platform != "linux":
+        return []
+    comment = (ROOT / source).read_text().split("*/", 1)[0]
+    return [flag for line in re.findall(r"^ \* link: (.*)$", comment, re.MULTILINE) for flag in shlex.split(line)]
+
+
 def build_test(flavour: str, source: Path) -> Path:
     with build_lock(flavour):
         archive = make_archive(flavour)
@@ -137,7 +147,8 @@ def build_test(flavour: str, source: Path) -> Path:
         obj = make_object(flavour, source)
         program = BUILD / flavour / source.with_suffix("")
         flags = [*FLAGS, *SANITIZERS[flavour]]
-        make(program, [*CC, *flags, str(obj), str(archive), "-lm", "-o", str(program)], [obj, archive])
+        link = [*CC, *flags, str(obj), str(archive), "-lm", *link_flags(source), "-o", str(program)]
+        make(program, link, [obj, archive])
     return ROOT / program
 
 
