@@ -5,7 +5,7 @@
 #include "base/check.h"
 #include "io/inbox.h"
 
-enum { EVENT_INTERVAL_US = 1000000, DETAIL_SIZE_MAX = 64, REASON_COUNT = KC_CLOSE_STOP + 1 };
+enum { EVENT_INTERVAL_US = 1000000, DETAIL_SIZE_MAX = 64, REASON_COUNT = KC_CLOSE_SLOW_READER + 1 };
 
 /* The way up from one reactor.  Touched on its thread only. */
 struct path {

@@ -179,6 +179,8 @@ cdef str _event_kind(const kc_up_view *view):
         return "frame timeout"
     if view.reason == KC_CLOSE_FILE:
         return "file unreadable"
+    if view.reason == KC_CLOSE_SLOW_READER:
+        return "slow reader"
     if view.reason == KC_CLOSE_NO_MEMORY:
         return "out of memory"
     return "malformed request"

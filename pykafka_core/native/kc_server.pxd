@@ -45,6 +45,7 @@ cdef extern from "net/reactor.h" nogil:
         KC_CLOSE_FRAME_TIMEOUT
         KC_CLOSE_FILE
         KC_CLOSE_NO_MEMORY
+        KC_CLOSE_SLOW_READER
 
 cdef extern from "hot/partition.h" nogil:
     struct kc_partition:

@@ -18,6 +18,7 @@
 
 #include "../check.h"
 #include "../temporary.h"
+#include "hot/error.h"
 #include "record/build.h"
 #include "server/server.h"
 #include "wire/reader.h"
