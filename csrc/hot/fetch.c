@@ -129,6 +129,7 @@ static void unregister_waiters(struct kc_fetch *f) {
 static void unpark(struct kc_fetch *f) {
     struct kc_hot_conn *state = kc_conn_user(f->conn);
     state->parked = NULL;
+    kc_list_remove(&f->parked_node);
     unregister_waiters(f);
     kc_reactor_timer_cancel(f->hot->reactor, &f->timer);
     kc_topic_snapshot_release(f->snapshot);
@@ -183,6 +184,14 @@ static void fetch_expired(struct kc_timer *timer) {
     answer_parked(f);
 }
 
+void kc_hot_answer_parked(struct kc_hot *hot) {
+    while (!kc_list_empty(&hot->parked)) {
+        struct kc_fetch *f = KC_CONTAINER_OF(hot->parked.next, struct kc_fetch, parked_node);
+        look(f);
+        answer_parked(f);
+    }
+}
+
 void kc_hot_abandon_fetch(struct kc_hot *hot, struct kc_fetch *f) {
     (void)hot;
     unpark(f);
@@ -229,6 +238,7 @@ enum kc_frame_verdict kc_hot_fetch(struct kc_hot *hot, struct kc_conn *conn, uin
     drop_slices(f);
     struct kc_hot_conn *state = kc_conn_user(conn);
     state->parked = f;
+    kc_list_push_back(&hot->parked, &f->parked_node);
     f->snapshot = kc_topic_snapshot_retain(hot->view.snapshot);
     kc_reactor_timer_arm(hot->reactor, &f->timer, kc_reactor_now_us(hot->reactor) + (int64_t)f->wait_ms_max * 1000);
     return KC_FRAME_HOLD;

@@ -45,6 +45,7 @@ struct kc_fetch_topic {
 
 struct kc_fetch {
     struct kc_fetch *next_free;
+    struct kc_list parked_node;           /* in the data path's list of parked fetches */
     struct kc_hot *hot;
     struct kc_conn *conn;
     struct kc_topic_snapshot *snapshot;   /* while parked */

@@ -12,6 +12,7 @@ kc_status kc_hot_create(const struct kc_hot_config *config, struct kc_topic_tabl
     hot->config = config;
     hot->clock = *clock;
     hot->up = *up;
+    kc_list_init(&hot->parked);
     kc_topic_view_open(&hot->view, table);
     *out = hot;
     return KC_OK;
@@ -42,7 +43,7 @@ void kc_hot_close(struct kc_conn *conn) {
 void kc_hot_endpoint(const struct kc_hot_config *config, const struct kc_conn *conn, struct kc_endpoint *out) {
     int32_t listener = kc_conn_listener(conn);
     *out = (struct kc_endpoint){0};
-    if (listener >= 0 && listener < KC_LISTENERS_MAX) *out = config->endpoints[listener];
+    if (listener >= 0 && listener < KC_ENDPOINTS_MAX) *out = config->endpoints[listener];
     if (out->host[0]) return;
     const char *local = kc_conn_local(conn);              /* "address:port" or "[address]:port" */
     const char *colon = strrchr(local, ':');

@@ -22,7 +22,7 @@
 #include "wire/header.h"
 
 enum { KC_API_PRODUCE = 0, KC_API_FETCH = 1, KC_API_LIST_OFFSETS = 2, KC_API_KEY_COUNT = 128 };
-enum { KC_LISTENERS_MAX = 16, KC_HOST_SIZE_MAX = 255 };
+enum { KC_ENDPOINTS_MAX = 16, KC_HOST_SIZE_MAX = 255 };
 
 /* Where clients of one listener are told to find this broker.  An empty host: the address that they came to. */
 struct kc_endpoint {
@@ -34,7 +34,7 @@ struct kc_endpoint {
 struct kc_hot_config {
     int32_t node_id;
     int32_t fetch_size_max_bytes;                 /* fetch.max.bytes of the broker */
-    struct kc_endpoint endpoints[KC_LISTENERS_MAX];   /* by listener */
+    struct kc_endpoint endpoints[KC_ENDPOINTS_MAX];   /* by listener */
     bool handed_up[KC_API_KEY_COUNT];             /* keys that Python wants to see even if they could be answered here */
 };
 
@@ -58,6 +58,8 @@ void kc_hot_destroy(struct kc_hot *hot);
 struct kc_protocol kc_hot_protocol(struct kc_hot *hot);
 /* Closes a connection on purpose: whoever asks for it has said why. */
 void kc_hot_close(struct kc_conn *conn);
+/* Answers every fetch that waits with what there is, as if its time were up: before a drain. */
+void kc_hot_answer_parked(struct kc_hot *hot);
 void kc_hot_attach(struct kc_hot *hot, struct kc_reactor *reactor);
 
 #endif

@@ -31,6 +31,7 @@ struct kc_hot {
     struct kc_reactor *reactor;
     struct kc_gather gather;
     struct kc_offsets offsets;
+    struct kc_list parked;                /* fetches that wait */
     struct kc_fetch *free_fetches;        /* parsed-request structs with their arrays, to be used again */
     struct kc_hot_conn *free_conns;
 };

@@ -13,6 +13,7 @@ struct path {
     uint32_t index;
     struct kc_reactor *reactor;
     struct kc_hot *hot;
+    struct kc_message drain;
     int64_t event_us[REASON_COUNT];       /* when the last event of this reason went up */
     uint32_t suppressed[REASON_COUNT];
 };
@@ -24,7 +25,7 @@ struct kc_server {
     struct kc_inbox inbox;
     struct kc_inbox_node *taken;          /* taken from the inbox, not yet handed out */
     uint32_t listener_count;
-    bool started, stopped;
+    bool started, quiesced, stopped;
     struct path paths[];
 };
 
@@ -218,7 +219,7 @@ struct kc_topic_table *kc_server_topics(struct kc_server *server) { return serve
 
 kc_status kc_server_listen(struct kc_server *server, int fd, int32_t listener, const struct kc_endpoint *endpoint) {
     KC_CHECK(!server->started);
-    if (listener < 0 || listener >= KC_LISTENERS_MAX) return KC_LIMIT;
+    if (listener < 0 || listener >= KC_ENDPOINTS_MAX) return KC_LIMIT;
     server->config.hot.endpoints[listener] = *endpoint;
     struct kc_reactor *reactors[KC_REACTORS_MAX];
     for (uint32_t i = 0; i < server->config.reactor_count; i++) reactors[i] = server->paths[i].reactor;
@@ -246,8 +247,20 @@ void kc_server_stop_listening(struct kc_server *server) {
     for (uint32_t i = 0; i < server->config.reactor_count; i++) kc_reactor_stop_listening(server->paths[i].reactor);
 }
 
+static void drain_run(struct kc_message *message, struct kc_reactor *reactor) {
+    struct path *path = KC_CONTAINER_OF(message, struct path, drain);
+    if (reactor) kc_hot_answer_parked(path->hot);
+}
+
 void kc_server_quiesce(struct kc_server *server) {
-    for (uint32_t i = 0; i < server->config.reactor_count; i++) kc_reactor_quiesce(server->paths[i].reactor);
+    if (server->quiesced) return;
+    server->quiesced = true;
+    for (uint32_t i = 0; i < server->config.reactor_count; i++) {
+        struct path *path = &server->paths[i];
+        kc_reactor_quiesce(path->reactor);
+        path->drain.run = drain_run;
+        kc_reactor_post(path->reactor, &path->drain);
+    }
 }
 
 bool kc_server_idle(const struct kc_server *server) {

@@ -53,6 +53,7 @@ struct kc_topic_table *kc_server_topics(struct kc_server *server);
 kc_status kc_server_listen(struct kc_server *server, int fd, int32_t listener, const struct kc_endpoint *endpoint);
 kc_status kc_server_start(struct kc_server *server);
 void kc_server_stop_listening(struct kc_server *server);
+/* No further request is read, fetches that wait are answered with what there is, what is in progress goes on.  Once. */
 void kc_server_quiesce(struct kc_server *server);
 bool kc_server_idle(const struct kc_server *server);
 uint32_t kc_server_connection_count(const struct kc_server *server);

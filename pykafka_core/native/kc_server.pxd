@@ -94,7 +94,7 @@ cdef extern from "hot/admit.h" nogil:
 cdef extern from "hot/hot.h" nogil:
     enum:
         KC_API_KEY_COUNT
-        KC_LISTENERS_MAX
+        KC_ENDPOINTS_MAX
         KC_HOST_SIZE_MAX
     struct kc_endpoint:
         char *host
