@@ -6,10 +6,6 @@
 
 enum { RESPONSE_LOG_START_OFFSET = 5, RESPONSE_RECORD_ERRORS = 8, RESPONSE_FLEXIBLE = 9, RESPONSE_TOPIC_ID = 13 };
 
-static size_t message_size(const struct kc_gathered_entry *entry) {
-    return entry->refusal.message ? strlen(entry->refusal.message) : 0;
-}
-
 /* An upper bound: fixed fields, and the message at most twice (once for the record, once for the batch). */
 static size_t answer_size_max(const struct kc_gather *g, const struct kc_gathered_request *request) {
     size_t size = 4 + 4 + 1 + 5 + 4 + 2;
@@ -17,7 +13,7 @@ static size_t answer_size_max(const struct kc_gather *g, const struct kc_gathere
         const struct kc_gathered_topic *topic = &g->topics[t];
         size += 16 + 5 + topic->name.size + 5 + 1;
         for (uint32_t e = topic->entry_first; e < topic->entry_first + topic->entry_count; e++)
-            size += 4 + 2 + 8 + 8 + 8 + 5 + 4 + 5 + 1 + 5 + 1 + 2 * message_size(&g->entries[e]);
+            size += 4 + 2 + 8 + 8 + 8 + 5 + 4 + 5 + 1 + 5 + 1 + (g->entries[e].refusal.message ? (size_t)2 * KC_BATCH_REFUSAL_TEXT_MAX : 0);
     }
     return size;
 }
@@ -31,7 +27,9 @@ static void write_entry(struct kc_writer *w, int16_t version, const struct kc_ga
     kc_write_i64(w, good ? entry->append.log_append_time_ms : -1);
     if (version >= RESPONSE_LOG_START_OFFSET) kc_write_i64(w, good ? kc_log_start_offset(entry->partition->log) : -1);
     if (version >= RESPONSE_RECORD_ERRORS) {
-        struct kc_slice message = kc_slice_make(entry->refusal.message, message_size(entry));
+        char text[KC_BATCH_REFUSAL_TEXT_MAX];
+        struct kc_slice message = {0};
+        if (entry->refusal.message) message = kc_slice_make(text, kc_batch_refusal_format(&entry->refusal, text, sizeof text));
         bool record_error = entry->refusal.fault != KC_FAULT_NONE && entry->refusal.record_index >= 0;
         kc_form_write_count(w, flexible, record_error ? 1 : 0);
         if (record_error) {

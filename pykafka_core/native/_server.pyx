@@ -94,6 +94,8 @@ cdef class Partition:
         cdef kc_partition *partition = self._partition
         cdef kc_topic_config rules = config.config
         cdef kc_clock clock
+        cdef char[256] text
+        cdef size_t text_size
         with nogil:
             clock = kc_clock_system()
             kc_append_to_partition(partition, &rules, copy, size, produce_version, kc_clock_wall_ms(&clock), &out)
@@ -106,7 +108,8 @@ cdef class Partition:
         outcome.record_errors = []
         outcome.error_message = None
         if out.error and out.refusal.message != NULL:
-            outcome.error_message = (<bytes>out.refusal.message).decode("ascii")
+            text_size = kc_batch_refusal_format(&out.refusal, text, sizeof text)
+            outcome.error_message = text[:text_size].decode("ascii")
             if out.refusal.record_index >= 0:
                 outcome.record_errors.append((out.refusal.record_index, outcome.error_message))
         return outcome

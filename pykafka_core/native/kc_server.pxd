@@ -28,6 +28,7 @@ cdef extern from "record/validate.h" nogil:
         int fault
         int32_t record_index
         const char *message
+    size_t kc_batch_refusal_format(const kc_batch_refusal *refusal, char *text, size_t capacity)
 
 cdef extern from "net/reactor.h" nogil:
     ctypedef uint64_t kc_conn_token
