@@ -130,7 +130,6 @@ TEST(requests_cost_few_system_calls_and_no_allocation) {
     produce_rounds(fd, make_batch(batch_bytes, sizeof batch_bytes, 16, 1024), WINDOW, 1100 / WINDOW);
     measure(fd, &h, make_batch(batch_bytes, sizeof batch_bytes, 1, 100), "100 B");
     measure(fd, &h, make_batch(batch_bytes, sizeof batch_bytes, 16, 1024), "16 KiB");
-    measure(fd, &h, make_batch(batch_bytes, sizeof batch_bytes, 64, 1024), "64 KiB");
     close(fd);
     harness_stop(&h);
 }
