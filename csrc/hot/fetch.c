@@ -110,13 +110,12 @@ static void finish(struct kc_fetch *f) {
 
 /* Waits in every partition, and looks once more, because an append may have come between.  Returns the bytes found by then. */
 static int64_t register_waiters(struct kc_fetch *f, int64_t found) {
-    atomic_store(&f->missing_bytes, f->size_min_bytes - found);
+    atomic_exchange(&f->missing_bytes, f->size_min_bytes - found);
     for (uint32_t i = 0; i < f->entry_count; i++) {
         f->entries[i].fetch = f;
         f->entries[i].waiter.woken = fetch_woken;
         kc_partition_wait(f->entries[i].partition, &f->entries[i].waiter);
     }
-    atomic_thread_fence(memory_order_seq_cst);
     drop_slices(f);
     return look(f);
 }
@@ -170,9 +169,8 @@ static void fetch_message(struct kc_message *message, struct kc_reactor *reactor
         return;
     }
     /* Not enough after all (a partition's own limit, or a batch that does not fit): wait on.  The count starts anew from what is
-     * there, and the second look closes the gap to appends that came before it was set. */
-    atomic_store(&f->missing_bytes, f->size_min_bytes - found);
-    atomic_thread_fence(memory_order_seq_cst);
+     * there; an append whose count it overwrites has happened before, so that the second look finds its records. */
+    atomic_exchange(&f->missing_bytes, f->size_min_bytes - found);
     drop_slices(f);
     if (enough(f, look(f))) answer_parked(f);
     else drop_slices(f);

@@ -54,10 +54,9 @@ void kc_partition_unwait(struct kc_partition *partition, struct kc_waiter *waite
 }
 
 void kc_partition_notify(struct kc_partition *partition, int64_t bytes) {
-    /* Ordered behind the append's store of log_end_offset, as the waiter's registration is ordered before its second look:
-     * one of the two sees the other. */
-    atomic_thread_fence(memory_order_seq_cst);
-    if (atomic_load(&partition->waiter_count) == 0) return;
+    /* A read-modify-write, as the registration's is: whichever comes second has seen what came before the other, so either the
+     * waiter is found here or its second look finds the records. */
+    if (atomic_fetch_add(&partition->waiter_count, 0) == 0) return;
     pthread_mutex_lock(&partition->waiters_lock);
     KC_LIST_FOR_EACH(node, &partition->waiters) {
         struct kc_waiter *waiter = KC_CONTAINER_OF(node, struct kc_waiter, node);

@@ -40,7 +40,7 @@ TEST(topics_are_found_by_name_and_by_id_and_by_nothing_else) {
     enum { COUNT = 300 };
     struct kc_topic *topics[COUNT];
     for (int i = 0; i < COUNT; i++) {
-        char name[16];
+        char name[32];
         uint8_t uuid[16] = {0};
         snprintf(name, sizeof name, "topic-%d", i);
         memcpy(uuid, &i, sizeof i);
