@@ -113,21 +113,56 @@ TEST(resume_inside_the_callback_takes_the_hold_back) {
     echo_stop(echo);
 }
 
-TEST(timers_answer_in_the_order_of_their_deadlines) {
+/* A message that arms timers with deadlines in another order than that of the arming. */
+enum { TIMERS = 64 };
+
+struct alarms {
+    struct kc_message message;
+    struct kc_reactor *reactor;
+    struct kc_timer timers[TIMERS], never;
+    int64_t armed_us;
+    int expired;
+    _Atomic bool done;
+};
+
+static void alarm_expired(struct kc_timer *timer) {
+    struct alarms *alarms = KC_CONTAINER_OF(timer, struct alarms, timers[TIMERS - 1 - (timer->deadline_us % 100)]);
+    KC_CHECK(kc_reactor_now_us(alarms->reactor) >= timer->deadline_us);
+    KC_CHECK(timer->deadline_us % 100 == alarms->expired);
+    if (++alarms->expired == TIMERS) alarms->done = true;
+}
+
+static void run_alarms(struct kc_message *message, struct kc_reactor *reactor) {
+    struct alarms *alarms = KC_CONTAINER_OF(message, struct alarms, message);
+    alarms->reactor = reactor;
+    alarms->armed_us = kc_reactor_now_us(reactor) / 100 * 100;
+    for (int i = 0; i < TIMERS; i++) {
+        int rank = TIMERS - 1 - i;
+        alarms->timers[i].expired = alarm_expired;
+        kc_reactor_timer_arm(reactor, &alarms->timers[i], alarms->armed_us + (rank + 1) * 1000 + rank);
+    }
+    kc_reactor_timer_arm(reactor, &alarms->never, alarms->armed_us + 1);
+    kc_reactor_timer_cancel(reactor, &alarms->never);
+}
+
+TEST(timers_expire_in_the_order_of_their_deadlines_and_never_early) {
     struct echo *echo = echo_start(NULL, NULL);
-    enum { COUNT = 8 };
-    int fds[COUNT];
-    for (int i = 0; i < COUNT; i++) fds[i] = client_connect(echo->port);
-    for (int i = 0; i < COUNT; i++) {
-        uint8_t frame[4 + 2] = {0, 0, 0, 2, 'h', (uint8_t)(10 * (COUNT - i))};
-        client_send(fds[i], frame, sizeof frame);
-    }
-    uint8_t got[6];
-    for (int i = COUNT; i-- > 0;) {
-        for (int j = 0; j < i; j++) EXPECT(!client_wait(fds[j], POLLIN, 0) || client_wait(fds[i], POLLIN, 0));
-        client_receive(fds[i], got, 6);
-    }
-    for (int i = 0; i < COUNT; i++) close(fds[i]);
+    struct alarms alarms = {.message.run = run_alarms};
+    kc_reactor_post(echo->reactor, &alarms.message);
+    CLIENT_UNTIL(alarms.done);
+    echo_stop(echo);
+}
+
+TEST(a_timer_ends_a_hold) {
+    struct echo *echo = echo_start(NULL, NULL);
+    int fd = client_connect(echo->port);
+    uint8_t frames[2 * 6 + 14] = {0, 0, 0, 2, 'h', 20, 0, 0, 0, 2, 'h', 1}, got[12];
+    client_build_frame(frames + 12, 'e', 10, 1);
+    client_send(fd, frames, sizeof frames);
+    client_receive(fd, got, 12);
+    EXPECT_MEM(got, frames, 12);
+    client_expect_frame(fd, 'e', 10, 1);
+    close(fd);
     echo_stop(echo);
 }
 

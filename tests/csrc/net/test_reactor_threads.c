@@ -72,7 +72,11 @@ TEST(messages_to_a_stopped_reactor_come_back) {
     struct echo *echo = echo_start(NULL, NULL);
     send_from_threads(echo->reactor, stop_soon);
     EXPECT_EQ(delivered + returned, SENDERS * EACH);
-    EXPECT(returned > 0);
+    int before = returned;
+    struct parcel *late = malloc(sizeof *late);
+    *late = (struct parcel){.message.run = run_parcel};
+    kc_reactor_post(echo->reactor, &late->message);
+    EXPECT_EQ(returned, before + 1);
     echo_stop(echo);
 }
 
