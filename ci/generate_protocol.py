@@ -135,9 +135,11 @@ def parse_versions(text: str | None, within: tuple[int, int]) -> Versions:
 
 def parse_default(spec: dict[str, Any], is_struct: bool) -> Any:
     kind: str = spec["type"]
-    given = "default" in spec
+    # The string "null" is a default of null. A bare null is what a missing default is to Kafka's own generator, so a
+    # list or struct with it starts empty, and null is written.
     value = spec.get("default")
-    if given and value in (None, "null"):
+    given = value is not None
+    if value == "null":
         return None
     if kind.startswith("[]") or is_struct:
         return ()

@@ -126,6 +126,18 @@ GOLDEN: list[tuple[str, Message, int, str]] = [
         "01 01 01 01 01 01 ffffffff 01 01 00 07 01 00000009 01 00",
     ),
     (
+        "null differs from an empty struct, so it is written in the tag",
+        ConsumerGroupMemberMetadataValue(classic_member_metadata=None),
+        0,
+        "01 01 01 01 01 01 ffffffff 01 01 00 01 00",
+    ),
+    (
+        "an empty struct is the default of a tag that may be null",
+        ConsumerGroupMemberMetadataValue(classic_member_metadata=ClassicMemberMetadata()),
+        0,
+        "01 01 01 01 01 01 ffffffff 01 00",
+    ),
+    (
         "float64",
         AlterClientQuotasRequest(
             entries=[

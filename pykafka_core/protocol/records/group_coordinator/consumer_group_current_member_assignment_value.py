@@ -49,7 +49,7 @@ class TopicPartitions(Struct):
     FIELDS = (
         ("topic_id", "uuid", "0", "", -1, ZERO_UUID, False),
         ("partitions", "[]int32", "0", "", -1, (), False),
-        ("assignment_epochs", "[]int32", "0", "0", 0, None, False),
+        ("assignment_epochs", "[]int32", "0", "0", 0, (), False),
     )
 
     def __init__(
@@ -57,8 +57,8 @@ class TopicPartitions(Struct):
         *,
         topic_id: bytes = ZERO_UUID,  # 0
         partitions: list[int] = UNSET,  # 0
-        assignment_epochs: list[int] | None = None,  # 0, tag 0, null
+        assignment_epochs: list[int] | None = UNSET,  # 0, tag 0, null
     ) -> None:
         self.topic_id = topic_id
         self.partitions: list[int] = [] if partitions is UNSET else partitions
-        self.assignment_epochs = assignment_epochs
+        self.assignment_epochs: list[int] | None = [] if assignment_epochs is UNSET else assignment_epochs

@@ -27,7 +27,7 @@ class ConsumerGroupMemberMetadataValue(Record):
         ("subscribed_topic_regex", "string", "0", "0", -1, "", False),
         ("rebalance_timeout_ms", "int32", "0", "", -1, -1, False),
         ("server_assignor", "string", "0", "0", -1, "", False),
-        ("classic_member_metadata", "ClassicMemberMetadata", "0", "0", 0, None, False),
+        ("classic_member_metadata", "ClassicMemberMetadata", "0", "0", 0, (), False),
     )
 
     def __init__(
@@ -41,7 +41,7 @@ class ConsumerGroupMemberMetadataValue(Record):
         subscribed_topic_regex: str | None = "",  # 0, null
         rebalance_timeout_ms: int = -1,  # 0
         server_assignor: str | None = "",  # 0, null
-        classic_member_metadata: ClassicMemberMetadata | None = None,  # 0, tag 0, null
+        classic_member_metadata: ClassicMemberMetadata | None = UNSET,  # 0, tag 0, null
     ) -> None:
         self.instance_id = instance_id
         self.rack_id = rack_id
@@ -51,7 +51,7 @@ class ConsumerGroupMemberMetadataValue(Record):
         self.subscribed_topic_regex = subscribed_topic_regex
         self.rebalance_timeout_ms = rebalance_timeout_ms
         self.server_assignor = server_assignor
-        self.classic_member_metadata = classic_member_metadata
+        self.classic_member_metadata: ClassicMemberMetadata | None = ClassicMemberMetadata() if classic_member_metadata is UNSET else classic_member_metadata
 
 
 class ClassicMemberMetadata(Struct):

@@ -61,7 +61,7 @@ class TaskIds(Struct):
     FIELDS = (
         ("subtopology_id", "string", "0", "", -1, "", False),
         ("partitions", "[]int32", "0", "", -1, (), False),
-        ("assignment_epochs", "[]int32", "0", "0", 0, None, False),
+        ("assignment_epochs", "[]int32", "0", "0", 0, (), False),
     )
 
     def __init__(
@@ -69,8 +69,8 @@ class TaskIds(Struct):
         *,
         subtopology_id: str = "",  # 0
         partitions: list[int] = UNSET,  # 0
-        assignment_epochs: list[int] | None = None,  # 0, tag 0, null
+        assignment_epochs: list[int] | None = UNSET,  # 0, tag 0, null
     ) -> None:
         self.subtopology_id = subtopology_id
         self.partitions: list[int] = [] if partitions is UNSET else partitions
-        self.assignment_epochs = assignment_epochs
+        self.assignment_epochs: list[int] | None = [] if assignment_epochs is UNSET else assignment_epochs
