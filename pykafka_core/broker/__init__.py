@@ -1,1 +1,14 @@
-"""The broker: configuration, one handler file per API, start and stop."""
+"""The broker shell: asyncio and Python around the reactors in C.
+
+    shell.py        a broker from start to stop
+    dispatch.py     a request that a reactor handed up, on its way to its handler and back
+    handlers/       one file per API
+    topics.py       the topics that this broker runs: their logs, their entries in the reactors' table
+    topic_admin.py  create, delete, grow and reconfigure topics, durably
+    log_dirs.py     the data directories: partitions, marker of a clean stop, checkpoints, what waits for its deletion
+    listeners.py    sockets, and the addresses that clients are told
+    events.py       what went wrong on connections, in words
+    config.py, topic_configs.py, checkpoints.py   Kafka's settings and files
+
+Everything runs on the asyncio thread, but for disk work that would hold it up: that goes to a thread and is awaited.
+"""

@@ -1,0 +1,34 @@
+"""Errors of the broker shell.
+
+BrokerError
+  StartError      the broker cannot start; the text is one sentence for whoever started it, without a traceback
+  RequestError    a request, or one item of it, is refused: an error code and a sentence for the response
+  CloseConnection a request cannot be answered in the protocol: the connection ends, the text says why in the log
+"""
+
+from __future__ import annotations
+
+from pykafka_core.protocol.errors import ErrorCode
+
+__all__ = ["BrokerError", "CloseConnection", "RequestError", "StartError"]
+
+
+class BrokerError(Exception):
+    """Anything that the broker shell raises on purpose."""
+
+
+class StartError(BrokerError):
+    """The broker cannot start."""
+
+
+class RequestError(BrokerError):
+    """A request, or one item of it, is refused."""
+
+    def __init__(self, code: ErrorCode, message: str | None = None) -> None:
+        super().__init__(message or code.meaning)
+        self.code = code
+        self.message = message
+
+
+class CloseConnection(BrokerError):
+    """A request cannot be answered in the protocol. The text has the client as its subject: "it sent ..."."""

@@ -1,0 +1,32 @@
+"""Features of the cluster and the levels of them that this broker knows (KIP-584).
+
+Only what is built is listed: a client switches to implicit transactions or to the new group protocol by what it reads
+here.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Final
+
+from pykafka_core.broker.cluster import Feature
+
+if TYPE_CHECKING:
+    from pykafka_core.metadata.image import MetadataImage
+
+__all__ = ["features_of", "supported_levels"]
+
+# Levels of Apache Kafka 4.4: 3.3-IV3 to 4.4-IV2.
+SUPPORTED: Final = {"metadata.version": (7, 33)}
+
+
+def supported_levels() -> Mapping[str, tuple[int, int]]:
+    return SUPPORTED
+
+
+def features_of(image: MetadataImage) -> tuple[Feature, ...]:
+    """The features that this broker knows, with the level that is in force."""
+    return tuple(
+        Feature(name=name, level_min=low, level_max=high, level=image.features.get(name, 0))
+        for name, (low, high) in SUPPORTED.items()
+    )

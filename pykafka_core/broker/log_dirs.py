@@ -1,0 +1,336 @@
+"""The data directories: a directory per partition, the marker of a clean stop, checkpoints, and what waits to be
+deleted.
+
+    <log dir>/<topic>-<partition>/     see partition_dirs.py
+    <log dir>/.kafka_cleanshutdown     the last stop was clean; removed, durably, before anything else is written
+    <log dir>/*-checkpoint             see checkpoints.py
+
+Invariants:
+  1. A partition's directory belongs to the topic id in its partition.metadata; one of another id is never opened or
+  emptied. 2. Nothing is deleted that the broker did not rename `-delete` before.
+  3. Where the marker of a clean stop is missing, each log is opened by recovery from its recovery point.
+
+Threads: methods that touch the disk may be called from any one thread at a time; the rest from the asyncio thread.
+Source: org.apache.kafka.storage.internals.log.LogManager, CleanShutdownFileHandler.
+"""
+
+from __future__ import annotations
+
+import json
+import logging
+import os
+import shutil
+import threading
+import time
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Final
+
+from pykafka_core.broker.checkpoints import read_checkpoint, write_checkpoint
+from pykafka_core.broker.partition_dirs import (
+    DELETE_SUFFIX,
+    STRAY_SUFFIX,
+    PartitionDir,
+    list_partition_dirs,
+    marked_name,
+    partition_dir_name,
+    write_topic_id,
+)
+from pykafka_core.metadata.files import sync_directory, write_atomically
+from pykafka_core.native import EngineError, FileCache, Log
+
+if TYPE_CHECKING:
+    from pykafka_core.broker.topics import LogConfig, RunningTopic
+
+__all__ = ["CLEAN_SHUTDOWN_FILE", "LogDirs", "NewPartition"]
+
+log = logging.getLogger("kafka.log.LogManager")
+
+CLEAN_SHUTDOWN_FILE: Final = ".kafka_cleanshutdown"
+RECOVERY_POINT_CHECKPOINT: Final = "recovery-point-offset-checkpoint"
+HIGH_WATERMARK_CHECKPOINT: Final = "replication-offset-checkpoint"
+LOG_START_CHECKPOINT: Final = "log-start-offset-checkpoint"
+DELETED_FILE_SUFFIX: Final = ".deleted"
+
+TopicPartition = tuple[str, int]
+
+
+@dataclass(slots=True, frozen=True, kw_only=True)
+class NewPartition:
+    """A partition that was made on disk and that no metadata speaks of yet."""
+
+    index: int
+    log: Log
+    directory_id: bytes
+
+
+@dataclass(slots=True, eq=False, kw_only=True)
+class Directory:
+    """One of log.dirs."""
+
+    path: Path
+    directory_id: bytes
+    clean: bool = False
+    """The last stop was clean, as found at the start."""
+    recovery_points: dict[TopicPartition, int] = field(default_factory=dict)
+    log_starts: dict[TopicPartition, int] = field(default_factory=dict)
+    found: dict[TopicPartition, PartitionDir] = field(default_factory=dict)
+    """What lay there at the start and has not been opened."""
+    logs: dict[TopicPartition, Log] = field(default_factory=dict)
+
+
+class LogDirs:
+    def __init__(self, directories: Iterable[tuple[Path, bytes]], *, files_open_max: int) -> None:
+        """`directories`: path and id of each of log.dirs, locked by the caller for as long as this object is used.
+
+        `files_open_max`: how many segment files may be open at a time."""
+        self._directories: Final = [Directory(path=path, directory_id=each_id) for path, each_id in directories]
+        self._files: Final = FileCache(files_open_max)
+        self._places: Final[dict[Log, tuple[Directory, TopicPartition]]] = {}
+        self._condemned: Final[list[tuple[float, Path]]] = []
+        """What is to be deleted, and when, in the time of time.monotonic()."""
+        self._writing: Final = threading.Lock()
+        """Held while a checkpoint is gathered and written, so that an older one never replaces a newer."""
+
+    @property
+    def paths(self) -> list[Path]:
+        return [directory.path for directory in self._directories]
+
+    def path_of(self, opened: Log) -> Path:
+        """The log directory in which an open log lies."""
+        return self._places[opened][0].path
+
+    @property
+    def clean(self) -> bool:
+        """Whether the last stop was clean in every directory."""
+        return all(directory.clean for directory in self._directories)
+
+    @staticmethod
+    def space_of(path: Path) -> tuple[int, int]:
+        """Bytes of the file system in all, and those that may still be used; -1 where the system does not tell."""
+        try:
+            found = os.statvfs(path)
+        except OSError:
+            return -1, -1
+        return found.f_frsize * found.f_blocks, found.f_frsize * found.f_bavail
+
+    # ---- start
+
+    def take_markers(self) -> None:
+        """Read what the last stop left behind and remove the marker, durably, before anything is written."""
+        for directory in self._directories:
+            marker = directory.path / CLEAN_SHUTDOWN_FILE
+            directory.recovery_points = read_checkpoint(directory.path / RECOVERY_POINT_CHECKPOINT)
+            directory.log_starts = read_checkpoint(directory.path / LOG_START_CHECKPOINT)
+            directory.clean = marker.exists()
+            if directory.clean:
+                marker.unlink()
+                sync_directory(directory.path)
+
+    def scan(self) -> None:
+        """Find the partitions that lie here, and those that an earlier run had no time to delete."""
+        now = time.monotonic()
+        for directory in self._directories:
+            partitions, deleted = list_partition_dirs(directory.path)
+            directory.found = {(found.topic, found.index): found for found in partitions}
+            self._condemned.extend((now, path) for path in deleted)
+
+    def open(self, topic: str, topic_id: bytes, index: int, config: LogConfig) -> Log:
+        """Open the log of a partition that the metadata knows; make it if it is nowhere. Raises OSError or
+        EngineError."""
+        place = (topic, index)
+        for directory in self._directories:
+            found = directory.found.get(place)
+            if found is None or found.topic_id not in (None, topic_id):
+                continue
+            del directory.found[place]
+            if found.topic_id is None:
+                write_topic_id(found.path, topic_id)
+            return self._open(directory, place, config)
+        directory = self._emptiest()
+        self._make_directory(directory, place, topic_id)
+        return self._open(directory, place, config)
+
+    def _open(self, directory: Directory, place: TopicPartition, config: LogConfig) -> Log:
+        path = directory.path / partition_dir_name(*place)
+        opened = Log(
+            path,
+            self._files,
+            config=config,
+            clean=directory.clean,
+            recovery_point=max(0, directory.recovery_points.get(place, 0)),
+            log_start_offset=directory.log_starts.get(place, -1),
+        )
+        recovery = opened.recovery
+        if recovery.truncated_bytes or recovery.dropped_segments:
+            log.warning(
+                "Recovered %s: cut %d bytes behind the last good batch, set aside %d segments; it ends at offset %d",
+                path,
+                recovery.truncated_bytes,
+                recovery.dropped_segments,
+                opened.log_end_offset,
+            )
+        directory.logs[place] = opened
+        self._places[opened] = directory, place
+        return opened
+
+    def report_strays(self) -> None:
+        """Name the partitions that lie here and that the metadata does not know. They are left alone."""
+        for directory in self._directories:
+            for found in directory.found.values():
+                log.warning("Found %s, of which the metadata knows nothing; it is left alone", found.path)
+
+    # ---- partitions that come and go
+
+    def create(self, topic: str, topic_id: bytes, indexes: Sequence[int], config: LogConfig) -> list[NewPartition]:
+        """Make partitions on disk, all or none. Raises OSError."""
+        made: list[NewPartition] = []
+        try:
+            for index in indexes:
+                directory = self._emptiest()
+                self._make_directory(directory, (topic, index), topic_id)
+                opened = self._open(directory, (topic, index), config)
+                made.append(NewPartition(index=index, log=opened, directory_id=directory.directory_id))
+        except BaseException:
+            self.discard(made)
+            raise
+        return made
+
+    def _emptiest(self) -> Directory:
+        return min(self._directories, key=lambda directory: len(directory.logs))
+
+    def _make_directory(self, directory: Directory, place: TopicPartition, topic_id: bytes) -> None:
+        path = directory.path / partition_dir_name(*place)
+        if path.exists():
+            # Left over by a creation that a crash cut short, or not ours at all: out of the way, and not lost.
+            aside = path.with_name(marked_name(path.name, STRAY_SUFFIX))
+            path.rename(aside)
+            directory.found.pop(place, None)
+            log.warning("Moved %s, of which the metadata knows nothing, to %s", path, aside.name)
+        # A log's start and recovery point are those of the log that had the name before.
+        directory.recovery_points.pop(place, None)
+        directory.log_starts.pop(place, None)
+        path.mkdir()
+        write_topic_id(path, topic_id)
+
+    def discard(self, made: Sequence[NewPartition]) -> None:
+        """Undo a creation that the metadata never heard of."""
+        for new in made:
+            self._condemn(new.log, delay_s=0.0)
+
+    def retire(self, topic: RunningTopic) -> None:
+        """Take the directories of a deleted topic out of the way. Their files go after file.delete.delay.ms."""
+        for partition in topic.partitions:
+            self._condemn(partition.log, delay_s=topic.settings.file_delete_delay_ms / 1000)
+
+    def _condemn(self, opened: Log, *, delay_s: float) -> None:
+        directory, place = self._places.pop(opened)
+        directory.logs.pop(place, None)
+        directory.recovery_points.pop(place, None)
+        directory.log_starts.pop(place, None)
+        path = directory.path / marked_name(partition_dir_name(*place), DELETE_SUFFIX)
+        try:
+            opened.rename_directory(path)
+            opened.close()
+        except (OSError, EngineError) as error:
+            log.warning("While %s-%d was deleted: %s", *place, error)
+        self._condemned.append((time.monotonic() + delay_s, path))
+
+    def condemn_dropped(self, opened: Log, *, delay_s: float) -> None:
+        """The segments that a log has dropped go after file.delete.delay.ms."""
+        directory, place = self._places[opened]
+        due = time.monotonic() + delay_s
+        path = directory.path / partition_dir_name(*place)
+        self._condemned.extend((due, file) for file in path.glob(f"*{DELETED_FILE_SUFFIX}"))
+
+    def has_due(self) -> bool:
+        now = time.monotonic()
+        return any(when <= now for when, _ in self._condemned)
+
+    def sweep(self) -> None:
+        """Delete what is due."""
+        now = time.monotonic()
+        due = [path for when, path in self._condemned if when <= now]
+        self._condemned[:] = [(when, path) for when, path in self._condemned if when > now]
+        for path in due:
+            if path.name.endswith(DELETED_FILE_SUFFIX):
+                path.unlink(missing_ok=True)
+            elif path.name.endswith(DELETE_SUFFIX):
+                shutil.rmtree(path, ignore_errors=True)
+                if path.exists():
+                    log.warning("Cannot delete all of %s", path)
+
+    # ---- checkpoints and stop
+
+    def checkpoint(self) -> None:
+        """Write down how much of each log is on disk for certain, and where each begins. Raises OSError."""
+        for directory in self._directories:
+            for place, opened in list(directory.logs.items()):
+                # What has been rolled is synced once, so that an unclean start has little more than the last segment
+                # to read.
+                segments = opened.segments()
+                if segments and segments[-1].base_offset > directory.recovery_points.get(place, 0):
+                    directory.recovery_points[place] = opened.flush()
+            self._write_checkpoints(directory)
+
+    def write_log_starts(self, opened: Log) -> None:
+        """Make the log start offset of one log, and of those beside it, durable. Raises OSError."""
+        self._write_log_starts(self._places[opened][0])
+
+    def _write_log_starts(self, directory: Directory) -> None:
+        with self._writing:
+            starts = {
+                place: opened.log_start_offset
+                for place, opened in list(directory.logs.items())
+                if opened.log_start_offset > 0
+            }
+            write_checkpoint(directory.path / LOG_START_CHECKPOINT, starts)
+
+    def _write_checkpoints(self, directory: Directory) -> None:
+        with self._writing:
+            logs = dict(directory.logs)
+            points = {place: directory.recovery_points.get(place, 0) for place in logs}
+            write_checkpoint(directory.path / RECOVERY_POINT_CHECKPOINT, points)
+            # One replica: all that is written is committed. Apache Kafka would read it from here.
+            ends = {place: opened.log_end_offset for place, opened in logs.items()}
+            write_checkpoint(directory.path / HIGH_WATERMARK_CHECKPOINT, ends)
+        self._write_log_starts(directory)
+
+    def close(self) -> None:
+        """Close every log and write the checkpoints. A directory in which something fails is not clean."""
+        for directory in self._directories:
+            directory.clean = True
+            for place, opened in directory.logs.items():
+                try:
+                    if not opened.writable:
+                        directory.clean = False
+                    opened.close()
+                    directory.recovery_points[place] = opened.log_end_offset
+                except (OSError, EngineError) as error:
+                    directory.clean = False
+                    log.error("Cannot close %s-%d in %s: %s", *place, directory.path, error)
+            try:
+                self._write_checkpoints(directory)
+            except OSError as error:
+                directory.clean = False
+                log.error("Cannot write the checkpoints in %s: %s", directory.path, error)
+
+    def mark_clean(self, *, broker_epoch: int) -> None:
+        """The last word of a stop: leave the marker in each directory that was closed without an error."""
+        text = json.dumps({"version": 0, "brokerEpoch": broker_epoch}, separators=(",", ":"))
+        for directory in self._directories:
+            if directory.clean:
+                try:
+                    write_atomically(directory.path / CLEAN_SHUTDOWN_FILE, text.encode())
+                except OSError as error:
+                    log.error("Cannot write the marker of a clean stop in %s: %s", directory.path, error)
+
+    def abandon(self) -> None:
+        """Close the logs after a start that failed, as far as it got. No marker is left: the next start recovers."""
+        for directory in self._directories:
+            for opened in directory.logs.values():
+                try:
+                    opened.close()
+                except (OSError, EngineError):
+                    continue

@@ -1,0 +1,45 @@
+"""A process that is a broker: signals, log lines on standard output, one sentence on standard error where it cannot
+start.
+
+exit status   0: stopped as asked; 1: could not start
+"""
+
+from __future__ import annotations
+
+import asyncio
+import signal
+import sys
+from collections.abc import Callable, Sequence
+
+from pykafka_core.broker.config import BrokerConfig
+from pykafka_core.broker.console import log_to_console
+from pykafka_core.broker.errors import StartError
+from pykafka_core.broker.limits import raise_file_limit
+from pykafka_core.broker.shell import Broker, StartTopic
+
+__all__ = ["run_broker"]
+
+
+def run_broker(
+    config: BrokerConfig,
+    *,
+    topics: Sequence[StartTopic] = (),
+    on_started: Callable[[Broker], None] = lambda _: None,
+) -> int:
+    """Run a broker until SIGTERM or SIGINT, and return the exit status. A second signal hastens the stop."""
+    log_to_console()
+    raise_file_limit()
+    try:
+        asyncio.run(serve(config, topics, on_started))
+    except StartError as error:
+        print(f"pykafka-core: {error}", file=sys.stderr)
+        return 1
+    return 0
+
+
+async def serve(config: BrokerConfig, topics: Sequence[StartTopic], on_started: Callable[[Broker], None]) -> None:
+    broker = Broker(config, topics=topics, on_started=on_started)
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, broker.stop_soon)
+    await broker.run()

@@ -1,0 +1,357 @@
+"""A broker from start to stop.
+
+    start   lock the directories -> bind the listeners -> take the markers of the last stop -> metadata -> open the
+    logs -> publish the
+            topic table -> listen
+    stop    stop listening -> read no further requests -> let what is in progress end, for a while -> end the reactors
+    -> close the logs,
+            write the checkpoints -> metadata -> markers of a clean stop
+
+Whatever fails on the way up is undone in the opposite order and raised as StartError: one sentence for whoever
+started the broker.
+
+Thread: asyncio.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Callable, Sequence
+from contextlib import ExitStack
+from typing import TYPE_CHECKING, Final
+
+from pykafka_core import __version__
+from pykafka_core.broker.cluster import Cluster
+from pykafka_core.broker.config_admin import ConfigAdmin
+from pykafka_core.broker.configs import Configs
+from pykafka_core.broker.dispatch import Dispatcher
+from pykafka_core.broker.errors import RequestError, StartError
+from pykafka_core.broker.features import features_of, supported_levels
+from pykafka_core.broker.limits import segment_files_max
+from pykafka_core.broker.listeners import OpenListener, bind_listener, start_listening
+from pykafka_core.broker.log_dirs import LogDirs
+from pykafka_core.broker.producer_ids import ProducerIds
+from pykafka_core.broker.pump import Pump
+from pykafka_core.broker.topic_admin import TopicAdmin
+from pykafka_core.broker.topics import Topics
+from pykafka_core.metadata.changes import bump_leader_epochs, elect_leaders, fence_broker, register_broker
+from pykafka_core.metadata.directories import LogDirectories, open_directories
+from pykafka_core.metadata.errors import MetadataError
+from pykafka_core.metadata.image import Endpoint
+from pykafka_core.metadata.local import LocalMetadataStore, LocalSettings
+from pykafka_core.metadata.uuids import random_uuid
+from pykafka_core.native import EngineError, Server
+
+if TYPE_CHECKING:
+    from pykafka_core.broker.config import BrokerConfig
+    from pykafka_core.protocol.message import Record
+
+__all__ = ["Broker", "StartTopic"]
+
+log = logging.getLogger("kafka.server.KafkaServer")
+
+DRAIN_S: Final = 5.0
+"""How long a stop waits for requests in progress, and for answers that clients are slow to take."""
+DRAIN_STEP_S: Final = 0.005
+SWEEP_INTERVAL_S: Final = 1.0
+OPENINGS_MAX: Final = 2
+"""Compressed batches that may be open in memory at a time."""
+
+StartTopic = tuple[str, int, int, dict[str, str]]
+"""A topic that shall exist once the broker runs: name, partitions, replication factor (-1: the default), configs."""
+
+
+class Broker:
+    def __init__(
+        self,
+        config: BrokerConfig,
+        *,
+        topics: Sequence[StartTopic] = (),
+        on_started: Callable[[Broker], None] = lambda _: None,
+    ) -> None:
+        """`on_started` is called, once, when clients are being served."""
+        self.config: Final = config
+        self.listeners: Final = [OpenListener.of(configured) for configured in config.listeners]
+        self._on_started: Final = on_started
+        self._start_topics: Final = topics
+        self._stopping: Final = asyncio.Event()
+        self._hastened: Final = asyncio.Event()
+
+    def stop_soon(self) -> None:
+        """Ask for a stop; asked again, for one that waits for nobody."""
+        if self._stopping.is_set():
+            self._hastened.set()
+        self._stopping.set()
+
+    async def run(self) -> None:
+        """Start, serve until `stop_soon`, stop. Raises StartError."""
+        with ExitStack() as undo:
+            try:
+                running = await self._start(undo)
+            except (MetadataError, EngineError, OSError) as error:
+                raise StartError(str(error)) from error
+            except RequestError as error:
+                raise StartError(str(error)) from error
+            await running.serve(self._stopping, self._hastened, lambda: self._on_started(self))
+
+    # ---- start
+
+    async def _start(self, undo: ExitStack) -> RunningBroker:
+        config = self.config
+        for sentence in config.warnings:
+            log.warning("%s", sentence)
+        for sentence in config.notes:
+            log.info("%s", sentence)
+        directories = open_directories(
+            config.log_dirs,
+            metadata_path=config.metadata_log_dir,
+            node_id=config.node_id,
+            controller_endpoint=(
+                config.controller_endpoint.name,
+                config.controller_endpoint.host,
+                config.controller_endpoint.port,
+            ),
+        )
+        undo.callback(directories.close)
+        sockets = [bind_listener(listener) for listener in self.listeners]
+        for bound in sockets:
+            undo.callback(bound.close)
+        log_dirs = LogDirs(
+            [(each.path, each.directory_id) for each in directories.directories], files_open_max=segment_files_max()
+        )
+        log_dirs.take_markers()
+        log_dirs.scan()
+        store = LocalMetadataStore.open(
+            directories.metadata.path,
+            directories.node_id,
+            settings=LocalSettings(
+                snapshot_after_bytes=config.metadata_log_max_record_bytes_between_snapshots,
+                snapshot_after_ms=config.metadata_log_max_snapshot_interval_ms,
+            ),
+        )
+        running = RunningBroker(
+            config=config, directories=directories, log_dirs=log_dirs, store=store, listeners=self.listeners
+        )
+        try:
+            await running.register()
+            running.open_topics()
+            for listener, bound in zip(self.listeners, sockets, strict=True):
+                start_listening(listener, bound, backlog=config.socket_listen_backlog_size)
+                index = self.listeners.index(listener)
+                running.server.listen(bound.detach(), index, listener.advertised_host, listener.advertised_port or 0)
+            running.server.start()
+            undo.callback(running.server.stop)
+            await running.create_topics(self._start_topics)
+        except BaseException:
+            # Nothing was served, so nothing can be lost; what was unclean before stays so.
+            log_dirs.abandon()
+            await store.close()
+            raise
+        return running
+
+
+class RunningBroker:
+    """A broker whose metadata is read: what it is made of, and its way down."""
+
+    def __init__(
+        self,
+        *,
+        config: BrokerConfig,
+        directories: LogDirectories,
+        log_dirs: LogDirs,
+        store: LocalMetadataStore,
+        listeners: Sequence[OpenListener],
+    ) -> None:
+        self._config: Final = config
+        self._directories: Final = directories
+        self._log_dirs: Final = log_dirs
+        self._store: Final = store
+        self._listeners: Final = listeners
+        self._node_id: Final = directories.node_id
+        self._broker_epoch = -1
+        configs = Configs(config=config, store=store, node_id=self._node_id)
+        admin_lock = asyncio.Lock()
+        self.server: Final = make_server(config, self._node_id)
+        self._configs: Final = configs
+        self._topics: Final = Topics(log_dirs=log_dirs, publish=self.server.publish)
+        cluster = Cluster(
+            cluster_id=directories.cluster_id,
+            node_id=self._node_id,
+            rack=config.broker_rack,
+            listeners=listeners,
+            features=lambda: features_of(store.image),
+            features_epoch=lambda: store.image.revision,
+        )
+        self._topic_admin: Final = TopicAdmin(
+            store=store, topics=self._topics, log_dirs=log_dirs, cluster=cluster, configs=configs, lock=admin_lock
+        )
+        self._ports: Final = {
+            "cluster": cluster,
+            "store": store,
+            "configs": configs,
+            "topics": self._topics,
+            "log_dirs": log_dirs,
+            "topic_admin": self._topic_admin,
+            "config_admin": ConfigAdmin(
+                store=store,
+                configs=configs,
+                node_id=self._node_id,
+                lock=admin_lock,
+                apply=self._topic_admin.apply_configs,
+            ),
+            "producer_ids": ProducerIds(store=store, node_id=self._node_id),
+            "opening": asyncio.Semaphore(OPENINGS_MAX),
+        }
+
+    async def register(self) -> None:
+        """Say in the metadata that this broker is here, and take the lead where nobody has it."""
+        store = self._store
+        image = await store.commit(
+            register_broker(
+                store.image,
+                self._node_id,
+                incarnation_id=random_uuid(),
+                endpoints=[
+                    Endpoint(
+                        name=listener.name,
+                        host=listener.advertised_host or listener.host or "localhost",
+                        port=listener.advertised_port or listener.port,
+                        security_protocol=0,
+                    )
+                    for listener in self._listeners
+                ],
+                directories=[each.directory_id for each in self._directories.directories],
+                features=supported_levels(),
+                rack=self._config.broker_rack,
+            )
+        )
+        self._broker_epoch = image.brokers[self._node_id].broker_epoch
+        records: list[Record] = elect_leaders(image, self._node_id)
+        if not self._log_dirs.clean:
+            # A log may have lost its tail. Readers must be able to tell what is written now from what was there
+            # (KIP-320).
+            records += bump_leader_epochs(image, self._node_id)
+        await store.commit(records)
+
+    def open_topics(self) -> None:
+        """Open the log of every partition and publish the topic table."""
+        image = self._store.image
+        self._topics.put(
+            self._topics.opened(topic, self._configs.topic_settings(image.topic_config(topic.name)), self._config)
+            for topic in image.topics.values()
+        )
+        self._log_dirs.report_strays()
+
+    async def create_topics(self, wanted: Sequence[StartTopic]) -> None:
+        """Create those of these topics that do not exist. Raises RequestError."""
+        plans = [
+            self._topic_admin.plan(
+                name, partition_count=partitions, replication_factor=factor, configs=[*configs.items()]
+            )
+            for name, partitions, factor, configs in wanted
+            if self._topics.find(name) is None
+        ]
+        for outcome in await self._topic_admin.create(plans):
+            if isinstance(outcome, RequestError):
+                raise outcome
+
+    # ---- serve and stop
+
+    async def serve(self, stopping: asyncio.Event, hastened: asyncio.Event, on_started: Callable[[], None]) -> None:
+        """Answer requests until `stopping`, then stop cleanly."""
+        loop = asyncio.get_running_loop()
+        async with asyncio.TaskGroup() as tasks:
+            pump = Pump(
+                server=self.server,
+                dispatcher=Dispatcher(self._ports),
+                tasks=tasks,
+                frame_size_max=self._config.socket_request_max_bytes,
+            )
+            loop.add_reader(self.server.fileno(), pump.receive)
+            chores = [tasks.create_task(self._write_checkpoints()), tasks.create_task(self._sweep())]
+            self._announce()
+            on_started()
+            try:
+                await stopping.wait()
+                log.info("[KafkaServer id=%d] shutting down", self._node_id)
+                await self._drain(pump, hastened)
+            finally:
+                loop.remove_reader(self.server.fileno())
+                self.server.stop()
+                for task in (*chores, *pump.running):
+                    task.cancel()
+        await self._close()
+        log.info("[KafkaServer id=%d] shut down completed", self._node_id)
+
+    def _announce(self) -> None:
+        """The lines that scripts and test containers wait for."""
+        node_id = self._node_id
+        lifecycle = logging.getLogger("kafka.server.BrokerLifecycleManager")
+        lifecycle.info(
+            "[BrokerLifecycleManager id=%d] The broker has been unfenced. Transitioning from RECOVERY to RUNNING.",
+            node_id,
+        )
+        log.info("Kafka version: pykafka-core %s", __version__)
+        log.info("[KafkaServer id=%d] started", node_id)
+        logging.getLogger("kafka.server.KafkaRaftServer").info(
+            "[KafkaRaftServer nodeId=%d] Kafka Server started", node_id
+        )
+
+    async def _drain(self, pump: Pump, hastened: asyncio.Event) -> None:
+        self.server.stop_listening()
+        self.server.quiesce()
+        try:
+            async with asyncio.timeout(DRAIN_S):
+                while not hastened.is_set() and (pump.running or not self.server.idle()):
+                    await asyncio.sleep(DRAIN_STEP_S)  # noqa: ASYNC110 (the reactors set no event)
+        except TimeoutError:
+            log.warning("Some requests were still in progress after %g seconds; they are cut short", DRAIN_S)
+
+    async def _close(self) -> None:
+        await asyncio.to_thread(self._log_dirs.close)
+        try:
+            await self._store.commit(fence_broker(self._store.image, self._node_id))
+        except MetadataError as error:
+            log.error("%s", error)
+        await self._store.close()
+        await asyncio.to_thread(self._log_dirs.mark_clean, broker_epoch=self._broker_epoch)
+
+    async def _write_checkpoints(self) -> None:
+        interval_s = (
+            min(
+                self._config.log_flush_offset_checkpoint_interval_ms,
+                self._config.log_flush_start_offset_checkpoint_interval_ms,
+            )
+            / 1000
+        )
+        while True:
+            await asyncio.sleep(interval_s)
+            try:
+                await asyncio.to_thread(self._log_dirs.checkpoint)
+            except (OSError, EngineError) as error:
+                log.error("Cannot write the checkpoints: %s", error)
+
+    async def _sweep(self) -> None:
+        while True:
+            if self._log_dirs.has_due():
+                await asyncio.to_thread(self._log_dirs.sweep)
+            await asyncio.sleep(SWEEP_INTERVAL_S)
+
+
+def make_server(config: BrokerConfig, node_id: int) -> Server:
+    # Kafka's defaults for socket buffers are from before kernels sized them by themselves: only what somebody asked
+    # for is set.
+    static = config.static
+    queued = config.queued_max_request_bytes
+    return Server(
+        node_id=node_id,
+        reactors=config.num_network_threads,
+        frame_size_max=config.socket_request_max_bytes,
+        connections_max=config.max_connections,
+        **({"input_bytes_max": queued} if queued > 0 else {}),
+        idle_ms=config.connections_max_idle_ms,
+        send_buffer=config.socket_send_buffer_bytes if "socket.send.buffer.bytes" in static else -1,
+        receive_buffer=config.socket_receive_buffer_bytes if "socket.receive.buffer.bytes" in static else -1,
+        fetch_max_bytes=config.fetch_max_bytes,
+    )
