@@ -7,48 +7,62 @@ import sysconfig
 from collections.abc import Iterator
 from pathlib import Path
 
+from harness.jars import BUILD
+
 LINE_MAX = 500_000  # a record must fit into max.message.bytes
+SOURCE = {".py", ".pyi", ".txt", ".h", ".js", ".ts", ".json", ".pl", ".pm", ".md", ".rst", ".xml", ".html", ".c"}
 
 
 def sources() -> Iterator[Path]:
-    """Python's own library and what is installed beside it, then the system's shared text, each in sorted order."""
-    roots = [Path(sysconfig.get_path("stdlib")), Path(sysconfig.get_path("purelib")), Path(sys.base_prefix)]
-    for root in dict.fromkeys(roots):
-        for form in ("*.py", "*.pyi", "*.txt", "*.h"):
-            yield from sorted(path for path in root.rglob(form) if path.is_file() and not path.is_symlink())
-    for root in (Path("/usr/include"), Path("/usr/share")):
-        if root.exists():
-            yield from sorted(path for path in root.rglob("*") if path.is_file() and not path.is_symlink())
+    """Each file once: Python's library and what is installed beside it, then the system's, each root in sorted order."""
+    paths = sysconfig.get_paths()
+    roots = [
+        paths["stdlib"],
+        paths["purelib"],
+        sys.base_prefix,
+        BUILD / "node",
+        "/usr/include",
+        "/usr/lib",
+        "/usr/share",
+    ]
+    seen: set[Path] = set()
+    for root in map(Path, roots):
+        shared = root == Path("/usr/share")  # holds text under any name
+        for path in sorted(root.rglob("*")):
+            if (shared or path.suffix in SOURCE) and path not in seen and path.is_file() and not path.is_symlink():
+                seen.add(path)
+                yield path
+
+
+def lines_of(path: Path) -> list[bytes]:
+    """The lines that kcat can carry: not the empty ones, which it drops, nor those too long for a record."""
+    try:
+        data = path.read_bytes()
+    except OSError:
+        return []
+    if b"\0" in data[:8192]:
+        return []  # not text
+    return [line for line in data.split(b"\n") if 0 < len(line) <= LINE_MAX]
 
 
 def write(target: Path, size_bytes: int) -> int:
-    """Fill `target` with whole lines of real text until it holds `size_bytes`. Returns the number of lines.
+    """Fill `target` with whole lines of real text until it holds `size_bytes` or a little more. Returns their number.
 
-    Lines that kcat cannot carry are left out: empty ones, which it drops, and those too long for a record. Every line
-    ends with a newline. If the machine has less text than wanted, the text is used again, each round marked.
+    If the machine has less text than wanted, the text is used again, each round marked by a line.
     """
-    written = lines = rounds = 0
+    written = count = rounds = 0
     with target.open("wb") as out:
-        while written < size_bytes:
+        while True:
             rounds += 1
             before = written
             for path in sources():
-                try:
-                    data = path.read_bytes()
-                except OSError:
+                lines = lines_of(path)
+                if not lines:
                     continue
-                if b"\0" in data[:8192]:
-                    continue  # not text
-                for line in data.split(b"\n"):
-                    if not line or len(line) > LINE_MAX:
-                        continue
-                    out.write(line + b"\n")
-                    written += len(line) + 1
-                    lines += 1
-                    if written >= size_bytes:
-                        return lines
-            mark = f"# round {rounds}\n".encode()
-            out.write(mark)
-            written, lines = written + len(mark), lines + 1
-            assert written > before + len(mark), "no text on this machine"
-    return lines
+                written += out.write(b"\n".join(lines) + b"\n")
+                count += len(lines)
+                if written >= size_bytes:
+                    return count
+            assert written > before, "no text on this machine"
+            written += out.write(f"# round {rounds}\n".encode())
+            count += 1
