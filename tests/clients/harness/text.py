@@ -14,7 +14,7 @@ SOURCE = {".py", ".pyi", ".txt", ".h", ".js", ".ts", ".json", ".pl", ".pm", ".md
 
 
 def sources() -> Iterator[Path]:
-    """Each file once: Python's library and what is installed beside it, then the system's, each root in sorted order."""
+    """Each file once: Python's library, what is installed beside it, then the system's, each root in sorted order."""
     paths = sysconfig.get_paths()
     roots = [
         paths["stdlib"],
