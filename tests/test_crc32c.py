@@ -1,4 +1,5 @@
-"""Goal: pykafka_core.crc32c is CRC-32C by every kernel.  Method: the crc32c package as the oracle, over random inputs."""
+"""Goal: pykafka_core.crc32c is CRC-32C by every kernel.  Method: the crc32c package as the oracle, over random
+inputs."""
 
 import subprocess
 import sys
@@ -27,7 +28,7 @@ def test_the_portable_kernel_is_always_there() -> None:
 
 
 def test_bad_arguments_are_named() -> None:
-    with pytest.raises(ValueError, match="no kernel 'vax'.*portable"):
+    with pytest.raises(ValueError, match=r"no kernel 'vax'.*portable"):
         crc32c.value_by("vax", b"")
     with pytest.raises(TypeError):
         crc32c.value("text")  # type: ignore[arg-type]

@@ -14,6 +14,7 @@ struct kc_file_cache {
     pthread_mutex_t lock;              /* guards everything below and every field of a file but its reference count */
     size_t open_count;
     size_t file_count;
+    bool given_up;                     /* by its owner: freed with the last file */
     struct kc_list idle;               /* open and unpinned, the longest idle first */
 };
 
@@ -42,12 +43,20 @@ kc_status kc_file_cache_create(const struct kc_disk *disk, size_t limit, struct 
     return KC_OK;
 }
 
-void kc_file_cache_destroy(struct kc_file_cache *cache) {
-    if (!cache) return;
-    KC_CHECK(cache->file_count == 0);
+static void free_cache(struct kc_file_cache *cache) {
     KC_CHECK(cache->open_count == 0);
     pthread_mutex_destroy(&cache->lock);
     free(cache);
+}
+
+void kc_file_cache_destroy(struct kc_file_cache *cache) {
+    if (!cache) return;
+    pthread_mutex_lock(&cache->lock);
+    KC_CHECK(!cache->given_up);
+    cache->given_up = true;
+    bool last = cache->file_count == 0;
+    pthread_mutex_unlock(&cache->lock);
+    if (last) free_cache(cache);
 }
 
 size_t kc_file_cache_open_count(struct kc_file_cache *cache) {
@@ -99,10 +108,12 @@ void kc_file_release(struct kc_file *file) {
         kc_list_remove(&file->idle);
         cache->open_count--;
     }
-    cache->file_count--;
+    bool last = --cache->file_count == 0 && cache->given_up;
+    const struct kc_disk *disk = cache->disk;
     pthread_mutex_unlock(&cache->lock);
     /* Outside the lock: the last close of an unlinked file frees its blocks, which takes milliseconds for a large one. */
-    if (handle >= 0) cache->disk->close(cache->disk->state, handle);
+    if (handle >= 0) disk->close(disk->state, handle);
+    if (last) free_cache(cache);
     free(file->path);
     free(file);
 }

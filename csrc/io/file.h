@@ -18,7 +18,8 @@ struct kc_file;
 
 /* limit: how many unpinned and pinned handles may be open at a time (> 0). */
 kc_status kc_file_cache_create(const struct kc_disk *disk, size_t limit, struct kc_file_cache **out);
-/* All files have been released before. */
+/* Gives the cache up: nothing may be created in it any more.  Files that others still hold (a slice on its way to a slow
+ * consumer) go on working; the cache is freed with the last of them. */
 void kc_file_cache_destroy(struct kc_file_cache *cache);
 size_t kc_file_cache_open_count(struct kc_file_cache *cache);
 const struct kc_disk *kc_file_cache_disk(const struct kc_file_cache *cache);

@@ -39,7 +39,7 @@ struct kc_log_config {
 struct kc_log_config kc_log_config_default(void);
 
 struct kc_log_options {
-    struct kc_file_cache *files;         /* outlives the log */
+    struct kc_file_cache *files;         /* not destroyed before the log is closed */
     struct kc_clock clock;
     struct kc_log_config config;
     bool clean;                          /* stopped cleanly: indexes and snapshots are trusted, nothing is scanned */

@@ -7,7 +7,7 @@
 
 #include "log/log_internal.h"
 #include "log/time_index.h"
-#include "record/iterate.h"
+#include "record/search.h"
 
 enum { LOOKUP_BUFFER_SIZE = 16 << 10 };
 
@@ -26,20 +26,14 @@ static kc_status search_records(struct kc_file *file, int64_t position, const st
     if (!bytes) return KC_NO_MEMORY;
     kc_status status = kc_file_read(file, bytes, size, position, &got);
     if (status == KC_OK && got < size) status = KC_CORRUPT;
-    struct kc_record_iterator it;
-    struct kc_record record;
-    if (status == KC_OK) {
-        kc_record_iterator_init(&it, kc_slice_make(bytes + KC_BATCH_HEADER_SIZE, size - KC_BATCH_HEADER_SIZE),
-                                header->record_count);
-        while ((status = kc_record_next(&it, &record)) == KC_OK) {
-            int64_t timestamp = (int64_t)((uint64_t)header->base_timestamp + (uint64_t)record.timestamp_delta);
-            int64_t offset = header->base_offset + record.offset_delta;
-            if (timestamp < search->target || offset < search->from_offset) continue;
-            *out = (struct kc_log_position){.offset = offset, .timestamp = timestamp, .leader_epoch = header->leader_epoch};
-            break;
-        }
-    }
+    struct kc_timestamped_offset found;
+    if (status == KC_OK)
+        status = kc_record_find_timestamp(kc_slice_make(bytes + KC_BATCH_HEADER_SIZE, size - KC_BATCH_HEADER_SIZE), header,
+                                          search->target, search->from_offset, &found);
     free(bytes);
+    if (status == KC_OK)
+        *out = (struct kc_log_position){
+            .offset = found.offset, .timestamp = found.timestamp, .leader_epoch = header->leader_epoch};
     return status;
 }
 

@@ -25,7 +25,7 @@ from pykafka_core.broker.config_listeners import (
     parse_listeners,
 )
 from pykafka_core.broker.config_values import ConfigValueError
-from pykafka_core.broker.properties_file import PropertiesError, parse_properties
+from pykafka_core.metadata.properties_file import PropertiesError, parse_properties
 
 __all__ = ["BrokerConfig", "ConfigError", "ControllerEndpoint", "Listener", "load_config", "make_config"]
 

@@ -84,7 +84,7 @@ def alter_configs(resource_type: int, resource_name: str, changes: Mapping[str, 
     from pykafka_core.protocol.records.metadata.config_record import ConfigRecord
 
     return [
-        ConfigRecord(resource_type=resource_type, resource_name=resource_name, name=name, value=value)
+        ConfigRecord(resource_type=int(resource_type), resource_name=resource_name, name=name, value=value)
         for name, value in changes.items()
     ]
 
@@ -161,8 +161,8 @@ def _partitions_of(image: MetadataImage, broker_id: int) -> Iterator[tuple[Topic
 def elect_leaders(image: MetadataImage, broker_id: int) -> list[Record]:
     """Let this broker lead each partition without a leader that it may lead without loss.
 
-    That is where it is in sync, was so when the in-sync replicas ran out (KIP-966), or holds the only copy. Each election raises the
-    leader epoch. Kafka leaves partitions like that behind when it stops.
+    That is where it is in sync, was so when the in-sync replicas ran out (KIP-966), or holds the only copy. Each
+    election raises the leader epoch. Kafka leaves partitions like that behind when it stops.
     """
     from pykafka_core.protocol.records.metadata.partition_change_record import PartitionChangeRecord
 
@@ -190,7 +190,8 @@ def elect_leaders(image: MetadataImage, broker_id: int) -> list[Record]:
 
 
 def bump_leader_epochs(image: MetadataImage, broker_id: int) -> list[Record]:
-    """Raise the leader epoch of each partition that this broker leads: after an unclean stop its logs may have lost a tail, and
+    """Raise the leader epoch of each partition that this broker leads: after an unclean stop its logs may have lost a
+    tail, and
     clients must be able to tell (KIP-320)."""
     from pykafka_core.protocol.records.metadata.partition_change_record import PartitionChangeRecord
 

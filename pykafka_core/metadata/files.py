@@ -23,7 +23,8 @@ def sync_directory(directory: Path) -> None:
 
 
 def write_atomically(path: Path, data: bytes, *, suffix: str = ".tmp") -> None:
-    """Replace a file's content, durably. A file named `path` with `suffix` may be left behind by a crash. Raises OSError."""
+    """Replace a file's content, durably. A file named `path` with `suffix` may be left behind by a crash. Raises
+    OSError."""
     temporary = path.with_name(path.name + suffix)
     fd = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o644)
     try:

@@ -98,6 +98,12 @@ class ImageBuilder:
         """A transaction was begun and neither ended nor aborted."""
         return self._transaction is not None
 
+    @property
+    def metadata_version(self) -> int:
+        """The level of `metadata.version` after what was replayed."""
+        level: int = self._peek("features").get("metadata.version", 0)
+        return level
+
     def replay(self, record: Record) -> None:
         key = record.API_KEY
         if self._transaction is not None and key not in _TRANSACTION_KEYS:
@@ -133,6 +139,14 @@ class ImageBuilder:
         )
         self._image = image
         return image
+
+    def drop_orphaned_configs(self) -> None:
+        """Take away the configs of topics that do not exist. Snapshots of Apache Kafka 4.3 keep those of deleted
+        topics."""
+        topics = self._peek("topics")
+        for kind, name in list(self._peek("configs")):
+            if kind == ConfigResourceType.TOPIC and name not in topics:
+                del self._part("configs")[kind, name]
 
     # -- parts of the image, copied when first written
     # ------------------------------------------------------------------

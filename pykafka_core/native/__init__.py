@@ -21,6 +21,15 @@ if TYPE_CHECKING:
         StorageExistsError,
         StorageNotFoundError,
     )
+    from ._log import (
+        Appended,
+        FileCache,
+        Log,
+        ProducerStateError,
+        Recovery,
+        SegmentInfo,
+        TimestampedOffset,
+    )
     from ._records import (
         BatchBuilder,
         RecordIterator,
@@ -36,17 +45,24 @@ if TYPE_CHECKING:
     )
 
 __all__ = [
+    "Appended",
     "BatchBuilder",
     "ClosedError",
     "CorruptRecordError",
     "EngineError",
+    "FileCache",
     "InvalidRecordError",
     "KafkaStorageError",
     "LimitError",
+    "Log",
     "OffsetOutOfRangeError",
+    "ProducerStateError",
     "RecordIterator",
+    "Recovery",
+    "SegmentInfo",
     "StorageExistsError",
     "StorageNotFoundError",
+    "TimestampedOffset",
     "check_stored_batch",
     "crc32c",
     "crc32c_by",
@@ -75,6 +91,7 @@ _SUBMODULES = {
         "StorageExistsError",
         "StorageNotFoundError",
     ),
+    "_log": ("Appended", "FileCache", "Log", "ProducerStateError", "Recovery", "SegmentInfo", "TimestampedOffset"),
     "_records": (
         "BatchBuilder",
         "RecordIterator",

@@ -209,3 +209,128 @@ cdef extern from "record/search.h" nogil:
                                        int64_t offset_min, kc_timestamped_offset *out) noexcept
     kc_status kc_record_find_max_timestamp(kc_slice records, const kc_batch_header *header,
                                            kc_timestamped_offset *out) noexcept
+
+
+cdef extern from "base/clock.h" nogil:
+    struct kc_clock:
+        pass
+
+    kc_clock kc_clock_system() noexcept
+    int64_t kc_clock_wall_ms(const kc_clock *clock) noexcept
+
+
+cdef extern from "io/disk.h" nogil:
+    struct kc_disk:
+        pass
+
+    const kc_disk *kc_disk_system() noexcept
+
+
+cdef extern from "io/file.h" nogil:
+    struct kc_file_cache:
+        pass
+
+    struct kc_file:
+        pass
+
+    kc_status kc_file_cache_create(const kc_disk *disk, size_t limit, kc_file_cache **out) noexcept
+    void kc_file_cache_destroy(kc_file_cache *cache) noexcept
+    size_t kc_file_cache_open_count(kc_file_cache *cache) noexcept
+    void kc_file_release(kc_file *file) noexcept
+    kc_status kc_file_read(kc_file *file, void *buffer, size_t size, int64_t position, size_t *got) noexcept
+
+
+cdef extern from "log/log.h" nogil:
+    struct kc_log:
+        pass
+
+    struct kc_log_config:
+        int64_t segment_size_bytes
+        int64_t segment_ms
+        int32_t segment_index_size_bytes
+        int32_t index_interval_bytes
+        int64_t producer_id_expiration_ms
+
+    struct kc_log_options:
+        kc_file_cache *files
+        kc_clock clock
+        kc_log_config config
+        bint clean
+        int64_t recovery_point
+        int64_t log_start_offset
+
+    struct kc_log_recovery:
+        int64_t scanned_bytes
+        int64_t truncated_bytes
+        int32_t rebuilt_indexes
+        int32_t dropped_segments
+        int64_t cut_base_offset
+        int64_t cut_position
+
+    enum kc_append_fault:
+        KC_APPEND_OK
+        KC_APPEND_DUPLICATE
+        KC_APPEND_OUT_OF_ORDER_SEQUENCE
+        KC_APPEND_INVALID_PRODUCER_EPOCH
+        KC_APPEND_INVALID_TXN_STATE
+        KC_APPEND_TOO_LARGE
+        KC_APPEND_STORAGE_ERROR
+        KC_APPEND_CLOSED
+
+    struct kc_append:
+        uint8_t *batch
+        const kc_batch_info *info
+        int32_t leader_epoch
+        bint log_append_time
+        kc_append_fault fault
+        int64_t base_offset
+        int64_t last_offset
+        int64_t log_append_time_ms
+
+    struct kc_log_slice:
+        kc_file *file
+        int64_t position
+        int32_t size_bytes
+
+    struct kc_log_position:
+        int64_t offset
+        int64_t timestamp
+        int32_t leader_epoch
+        bint in_batch
+        kc_log_slice batch
+
+    struct kc_log_segment_info:
+        int64_t base_offset
+        int64_t size_bytes
+        int64_t max_timestamp
+
+    kc_log_config kc_log_config_default() noexcept
+    kc_status kc_log_open(const char *directory, const kc_log_options *options, kc_log_recovery *recovery,
+                          kc_log **out) noexcept
+    kc_status kc_log_close(kc_log *log) noexcept
+    kc_log *kc_log_retain(kc_log *log) noexcept
+    void kc_log_release(kc_log *log) noexcept
+    int64_t kc_log_append(kc_log *log, kc_append *appends, size_t count) noexcept
+    kc_status kc_log_append_as_follower(kc_log *log, const uint8_t *batch, size_t size) noexcept
+    kc_status kc_log_read(kc_log *log, int64_t offset, int64_t offset_limit, int32_t size_max_bytes, bint min_one_batch,
+                          kc_log_slice *out) noexcept
+    kc_status kc_log_find_timestamp(kc_log *log, int64_t target, int64_t offset_limit, kc_log_position *out) noexcept
+    kc_status kc_log_find_max_timestamp(kc_log *log, kc_log_position *out) noexcept
+    void kc_log_end_offset_for_epoch(kc_log *log, int32_t epoch, int32_t *epoch_out, int64_t *end_offset) noexcept
+    int32_t kc_log_epoch_for_offset(kc_log *log, int64_t offset) noexcept
+    int32_t kc_log_latest_epoch(kc_log *log) noexcept
+    kc_status kc_log_assign_epoch(kc_log *log, int32_t epoch) noexcept
+    void kc_log_set_config(kc_log *log, const kc_log_config *config) noexcept
+    kc_log_config kc_log_get_config(kc_log *log) noexcept
+    kc_status kc_log_roll(kc_log *log) noexcept
+    kc_status kc_log_flush(kc_log *log, int64_t *synced_offset) noexcept
+    kc_status kc_log_raise_start_offset(kc_log *log, int64_t offset) noexcept
+    kc_status kc_log_drop_segments(kc_log *log, int32_t *dropped) noexcept
+    kc_status kc_log_truncate(kc_log *log, int64_t offset) noexcept
+    kc_status kc_log_rename_directory(kc_log *log, const char *directory) noexcept
+    kc_status kc_log_directory(kc_log *log, char *buffer, size_t size) noexcept
+    void kc_log_segments(kc_log *log, kc_log_segment_info *infos, size_t capacity, size_t *count) noexcept
+    int64_t kc_log_start_offset(const kc_log *log) noexcept
+    int64_t kc_log_end_offset(const kc_log *log) noexcept
+    int64_t kc_log_size_bytes(const kc_log *log) noexcept
+    bint kc_log_writable(const kc_log *log) noexcept

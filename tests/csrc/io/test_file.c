@@ -147,4 +147,14 @@ TEST(the_last_of_several_references_closes) {
     stop();
 }
 
+TEST(a_file_may_outlive_its_cache) {
+    start(2);
+    struct kc_file *file = make("/a");
+    touch(file);
+    kc_file_cache_destroy(cache);
+    touch(file);
+    kc_file_release(file);
+    kc_disk_fault_destroy(fault);
+}
+
 RUN_ALL()

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pykafka_core.broker.properties_file import PropertiesError, format_properties, parse_properties
+from pykafka_core.metadata.properties_file import PropertiesError, format_properties, parse_properties
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,176 @@
+"""The files of `__cluster_metadata-0`: reading its segments, `quorum-state`, and the engine's log that appends to it.
+
+Reading goes over the segment files as they lie, so that a directory can be judged before anything in it is touched:
+what the engine would cut off when it opens the log (a torn tail) is left out here by the same rule.
+
+Source: org.apache.kafka.raft.internals.KafkaRaftLog, org.apache.kafka.raft.FileQuorumStateStore.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final, Protocol
+
+from pykafka_core.metadata.errors import CorruptMetadataError
+from pykafka_core.metadata.files import sync_directory, write_atomically
+from pykafka_core.metadata.local_batches import Batch, iterate_batches
+
+__all__ = [
+    "MetadataLog",
+    "OpenLog",
+    "QuorumState",
+    "discard_segments",
+    "iterate_log",
+    "list_segments",
+    "read_quorum_state",
+    "write_quorum_state",
+]
+
+_SEGMENT: Final = re.compile(r"([0-9]{20})\.log")
+_LOG_FILE: Final = re.compile(r"[0-9]{20}\.(log|index|timeindex|txnindex|snapshot)|leader-epoch-checkpoint")
+
+
+class MetadataLog(Protocol):
+    """What the local store asks of the engine's log."""
+
+    def append_as_follower(self, batch: bytes) -> None:
+        """Append one batch that bears its offsets and leader epoch. Raises an exception, and stays failed, if it
+        cannot."""
+
+    def flush(self) -> None:
+        """Make everything that was appended durable."""
+
+    def roll_if_larger(self, size_bytes: int) -> None:
+        """Begin a new segment if the last one has more bytes than this."""
+
+    def raise_start_offset(self, offset: int) -> None:
+        """Give up what lies below."""
+
+    def drop_segments(self) -> None:
+        """Delete segments that lie wholly below the start offset."""
+
+    @property
+    def end_offset(self) -> int: ...
+
+    def close(self) -> None:
+        """Flush and close."""
+
+
+class OpenLog(Protocol):
+    """Opens the log in a directory, cutting what is torn."""
+
+    def __call__(self, directory: Path, *, segment_size_bytes: int) -> MetadataLog: ...
+
+
+def list_segments(directory: Path) -> list[tuple[int, Path]]:
+    """(base offset, file) of each segment, oldest first."""
+    try:
+        found = [(_SEGMENT.fullmatch(entry.name), entry) for entry in directory.iterdir()]
+    except FileNotFoundError:
+        return []
+    return sorted((int(match[1]), entry) for match, entry in found if match is not None)
+
+
+def iterate_log(directory: Path, from_offset: int) -> Iterator[Batch]:
+    """The batches of the log from a little before `from_offset` on, up to the first that is torn or out of order.
+
+    The first ones may lie wholly below `from_offset`: they tell where a log ends that does not reach it.
+    Raises CorruptMetadataError if offsets between `from_offset` and the log's beginning are missing; OSError.
+    """
+    segments = list_segments(directory)
+    if segments and segments[0][0] > from_offset:
+        raise CorruptMetadataError(
+            f"The metadata log in {directory} begins at offset {segments[0][0]}, and no snapshot covers "
+            f"what lies between {from_offset} and there."
+        )
+    expected: int | None = None
+    leader_epoch = -1
+    for index, (base_offset, path) in enumerate(segments):
+        if index + 1 < len(segments) and segments[index + 1][0] <= from_offset:
+            continue
+        if expected is not None and base_offset != expected:
+            return
+        expected = base_offset
+        data = path.read_bytes()
+        position = 0
+        try:
+            for batch in iterate_batches(data):
+                if batch.base_offset != expected or batch.leader_epoch < leader_epoch:
+                    return
+                expected, leader_epoch = batch.next_offset, batch.leader_epoch
+                position += batch.size
+                yield batch
+        except ValueError as error:
+            raise CorruptMetadataError(f"{path} cannot be read at byte {position}: {error}.") from error
+        if position != len(data):
+            return
+
+
+def discard_segments(directory: Path, start_offset: int) -> None:
+    """Throw away the log in favour of a snapshot that goes further: what is left is an empty log that begins at
+    `start_offset`.
+
+    The newest files go first, so that after a crash the log still ends below the snapshot and is discarded again.
+    """
+    for entry in sorted(directory.iterdir(), reverse=True):
+        if _LOG_FILE.fullmatch(entry.name):
+            entry.unlink()
+    sync_directory(directory)
+    (directory / f"{start_offset:020d}.log").touch()
+    sync_directory(directory)
+
+
+@dataclass(slots=True, frozen=True, kw_only=True)
+class QuorumState:
+    """Who leads the metadata log and since which epoch, as this node last knew. Version 0 goes with kraft.version 0."""
+
+    leader_id: int = -1
+    leader_epoch: int = 0
+    voter_ids: tuple[int, ...] = ()
+    version: int = 1
+
+
+def read_quorum_state(directory: Path) -> QuorumState | None:
+    """None if there is none yet. Raises CorruptMetadataError, OSError."""
+    path = directory / "quorum-state"
+    try:
+        text = path.read_text(encoding="utf-8")
+    except FileNotFoundError:
+        return None
+    try:
+        data = json.loads(text)
+        return QuorumState(
+            leader_id=int(data["leaderId"]),
+            leader_epoch=int(data["leaderEpoch"]),
+            voter_ids=tuple(int(voter["voterId"]) for voter in data.get("currentVoters") or ()),
+            version=int(data["data_version"]),
+        )
+    except (KeyError, TypeError, ValueError) as error:
+        raise CorruptMetadataError(f"{path} cannot be read: {error!r}.") from error
+
+
+def write_quorum_state(directory: Path, state: QuorumState) -> None:
+    """Replace the file, durably, in Kafka's own form."""
+    if state.version == 0:
+        fields: dict[str, object] = {
+            "clusterId": "",
+            "leaderId": state.leader_id,
+            "leaderEpoch": state.leader_epoch,
+            "votedId": -1,
+            "appliedOffset": 0,
+            "currentVoters": [{"voterId": voter} for voter in state.voter_ids],
+            "data_version": 0,
+        }
+    else:
+        fields = {
+            "leaderId": state.leader_id,
+            "leaderEpoch": state.leader_epoch,
+            "votedId": -1,
+            "votedDirectoryId": "AAAAAAAAAAAAAAAAAAAAAA",
+            "data_version": state.version,
+        }
+    write_atomically(directory / "quorum-state", json.dumps(fields, separators=(",", ":")).encode())

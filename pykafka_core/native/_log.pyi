@@ -1,0 +1,129 @@
+"""One partition's log; the public face is `pykafka_core.log`.
+
+Threads: every method may be called from any thread; the GIL is given back while C works.
+"""
+
+import os
+from types import TracebackType
+from typing import Final, NamedTuple, Self
+
+from typing_extensions import Buffer
+
+from ._errors import EngineError
+
+class Appended(NamedTuple):
+    """Where a batch went.  `duplicate`: it had been appended before, by an idempotent producer, and this is where."""
+
+    base_offset: int
+    last_offset: int
+    log_append_time_ms: int
+    duplicate: bool
+
+class Recovery(NamedTuple):
+    """What opening found and repaired; all zero and -1 after a clean stop."""
+
+    scanned_bytes: int
+    truncated_bytes: int
+    rebuilt_indexes: int
+    dropped_segments: int
+    cut_base_offset: int
+    cut_position: int
+
+class SegmentInfo(NamedTuple):
+    """One `.log` file.  `max_timestamp`: milliseconds since the epoch, -1 for none."""
+
+    base_offset: int
+    size_bytes: int
+    max_timestamp: int
+
+class TimestampedOffset(NamedTuple):
+    """A record found by its timestamp.
+
+    Where `batch` is not None, the record lies somewhere in this compressed batch: `offset` is its base offset and
+    `timestamp` its highest, and whoever can decompress it finds the record.
+    """
+
+    offset: int
+    timestamp: int
+    leader_epoch: int
+    batch: bytes | None
+
+class ProducerStateError(EngineError):
+    """An idempotent producer's batch that does not fit what the partition remembers of the producer.
+
+    `fault`: "out of order sequence", "invalid producer epoch" or "invalid txn state".
+    """
+
+    fault: str
+    def __init__(self, message: str, fault: str) -> None: ...
+
+class FileCache:
+    """Keeps at most `limit` files open among all logs that share it, closing the longest idle ones."""
+
+    limit: Final[int]
+    def __init__(self, limit: int = 256) -> None: ...
+    @property
+    def open_count(self) -> int: ...
+
+class Log:
+    """A partition's log.  See `pykafka_core.log.Log`, which this is."""
+
+    files: Final[FileCache]
+    recovery: Final[Recovery]
+
+    def __init__(
+        self,
+        directory: str | os.PathLike[str],
+        files: FileCache | None = None,
+        *,
+        config: tuple[int, int, int, int, int] | None = None,
+        clean: bool = False,
+        recovery_point: int = 0,
+        log_start_offset: int = -1,
+    ) -> None: ...
+    def __enter__(self) -> Self: ...
+    def __exit__(
+        self, exc_type: type[BaseException] | None, exc: BaseException | None, traceback: TracebackType | None
+    ) -> None: ...
+    def close(self) -> None: ...
+    @property
+    def closed(self) -> bool: ...
+    @property
+    def writable(self) -> bool: ...
+    @property
+    def log_start_offset(self) -> int: ...
+    @property
+    def log_end_offset(self) -> int: ...
+    @property
+    def size_bytes(self) -> int: ...
+    @property
+    def directory(self) -> str: ...
+    def append(
+        self,
+        batch: Buffer,
+        *,
+        leader_epoch: int = 0,
+        log_append_time: bool = False,
+        rules: tuple[int, bool, int, int, int, bool, bool] | None = None,
+    ) -> Appended: ...
+    def append_as_follower(self, batch: Buffer) -> None: ...
+    def read(
+        self, offset: int, size_max_bytes: int = 1048576, *, offset_limit: int | None = None, min_one_batch: bool = True
+    ) -> bytes: ...
+    def find_timestamp(self, timestamp: int, *, offset_limit: int | None = None) -> TimestampedOffset | None: ...
+    def find_max_timestamp(self) -> TimestampedOffset | None: ...
+    def end_offset_for_epoch(self, leader_epoch: int) -> tuple[int, int]: ...
+    def epoch_for_offset(self, offset: int) -> int: ...
+    @property
+    def latest_epoch(self) -> int: ...
+    def assign_epoch(self, leader_epoch: int) -> None: ...
+    @property
+    def config(self) -> tuple[int, int, int, int, int]: ...
+    def configure(self, config: tuple[int, int, int, int, int]) -> None: ...
+    def roll(self) -> None: ...
+    def flush(self) -> int: ...
+    def truncate(self, offset: int) -> None: ...
+    def raise_start_offset(self, offset: int) -> None: ...
+    def drop_segments(self) -> int: ...
+    def rename_directory(self, directory: str | os.PathLike[str]) -> None: ...
+    def segments(self) -> list[SegmentInfo]: ...
