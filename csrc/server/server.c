@@ -5,6 +5,9 @@
 #include "base/check.h"
 #include "io/inbox.h"
 
+/* More than a reactor can number is as good as no limit. */
+enum { CONNECTIONS_MAX = 1 << 24 };
+
 enum { EVENT_INTERVAL_US = 1000000, DETAIL_SIZE_MAX = 64, REASON_COUNT = KC_CLOSE_SLOW_READER + 1 };
 
 /* The way up from one reactor.  Touched on its thread only. */
@@ -180,6 +183,7 @@ kc_status kc_server_create(const struct kc_server_config *config, struct kc_serv
     struct kc_server *server = calloc(1, sizeof *server + config->reactor_count * sizeof(struct path));
     if (!server) return KC_NO_MEMORY;
     server->config = *config;
+    if (server->config.reactor.connections_max > CONNECTIONS_MAX) server->config.reactor.connections_max = CONNECTIONS_MAX;
     server->clock = kc_clock_system();
     kc_status status = kc_inbox_init(&server->inbox);
     if (status != KC_OK) {

@@ -43,26 +43,34 @@ if TYPE_CHECKING:
         validate_batch_records,
         wrap_records,
     )
+    from ._server import AppendOutcome, Event, Partition, Request, Server, Topic, TopicConfig
 
 __all__ = [
+    "AppendOutcome",
     "Appended",
     "BatchBuilder",
     "ClosedError",
     "CorruptRecordError",
     "EngineError",
+    "Event",
     "FileCache",
     "InvalidRecordError",
     "KafkaStorageError",
     "LimitError",
     "Log",
     "OffsetOutOfRangeError",
+    "Partition",
     "ProducerStateError",
     "RecordIterator",
     "Recovery",
+    "Request",
     "SegmentInfo",
+    "Server",
     "StorageExistsError",
     "StorageNotFoundError",
     "TimestampedOffset",
+    "Topic",
+    "TopicConfig",
     "check_stored_batch",
     "crc32c",
     "crc32c_by",
@@ -105,6 +113,7 @@ _SUBMODULES = {
         "validate_batch_records",
         "wrap_records",
     ),
+    "_server": ("AppendOutcome", "Event", "Partition", "Request", "Server", "Topic", "TopicConfig"),
 }
 _SUBMODULE_OF = {name: submodule for submodule, names in _SUBMODULES.items() for name in names}
 

@@ -1,20 +1,21 @@
 """The network server and the topic table: what the broker's asyncio shell sees of csrc/server and csrc/hot.
 
-Threads: every method may be called from the asyncio thread; calls that can wait say so.  Reactors are C threads that never take
-the GIL.  They answer Produce, Fetch and ListOffsets themselves; any other request, and a hot one that only Python can settle,
-arrives here whole and is answered with `Server.reply`.
+Threads: every method may be called from the asyncio thread; calls that can wait say so.  Reactors are C threads that
+never take the GIL.  They answer Produce, Fetch and ListOffsets themselves; any other request, and a hot one that only
+Python can settle, arrives here whole and is answered with `Server.reply`.
 """
 
 from collections.abc import Sequence
-from typing import Final
+from typing import Final, Self, final
 
 from pykafka_core.native._log import Log
 
+@final
 class TopicConfig:
     """The topic settings that the data path obeys; immutable.  Names and units are those of Kafka's topic configs."""
 
-    def __init__(
-        self,
+    def __new__(
+        cls,
         *,
         max_message_bytes: int = 1048588,
         log_append_time: bool = False,
@@ -24,12 +25,13 @@ class TopicConfig:
         codec: int = -1,
         min_insync_replicas: int = 1,
         internal: bool = False,
-    ) -> None:
+    ) -> Self:
         """`codec`: -1 keeps the producer's, else the attribute value 0..4 that stored batches must have.
 
         `compacted`: records need keys.  `internal`: clients may not produce to it.
         """
 
+@final
 class AppendOutcome:
     """What Produce answers for one partition."""
 
@@ -40,6 +42,7 @@ class AppendOutcome:
     record_errors: list[tuple[int, str | None]]
     error_message: str | None
 
+@final
 class Partition:
     """A partition that this broker leads: a log, its leader epoch and the fetches that wait on it."""
 
@@ -47,7 +50,7 @@ class Partition:
     log: Final[Log]
     leader_epoch: int
 
-    def __init__(self, index: int, log: Log, leader_epoch: int) -> None: ...
+    def __new__(cls, index: int, log: Log, leader_epoch: int) -> Self: ...
     @property
     def high_watermark(self) -> int: ...
     @property
@@ -55,10 +58,14 @@ class Partition:
     def append(
         self, batch: bytes | bytearray | memoryview, config: TopicConfig, *, produce_version: int = 13
     ) -> AppendOutcome:
-        """Validate one record batch, append it, wake the fetches that wait for it.  The bytes are copied first.  Drops the GIL."""
-    def wake(self) -> None:
-        """Let every fetch that waits on this partition look again (after DeleteRecords, or a removal)."""
+        """Validate one record batch, append it, wake the fetches that wait for it.
 
+        The bytes are copied first.  Drops the GIL.
+        """
+    def wake(self) -> None:
+        """Let every fetch that waits on this partition look again (after DeleteRecords)."""
+
+@final
 class Topic:
     """One topic of the table; immutable, to be replaced as a whole."""
 
@@ -67,9 +74,10 @@ class Topic:
     config: Final[TopicConfig]
     partitions: Final[tuple[Partition, ...]]
 
-    def __init__(self, name: str, topic_id: bytes, config: TopicConfig, partitions: Sequence[Partition]) -> None:
+    def __new__(cls, name: str, topic_id: bytes, config: TopicConfig, partitions: Sequence[Partition]) -> Self:
         """`topic_id`: 16 bytes.  `partitions[i].index == i`."""
 
+@final
 class Request:
     """A request that a reactor handed up: the frame without its size field, copied."""
 
@@ -79,6 +87,7 @@ class Request:
     local: Final[str]
     frame: Final[bytes]
 
+@final
 class Event:
     """Something worth a line in the log: a connection closed for cause, accept failing.  Already rate limited."""
 
@@ -87,11 +96,12 @@ class Event:
     detail: Final[bytes]
     suppressed: Final[int]
 
+@final
 class Server:
     """Reactors, listeners, and the way up and down between them and Python."""
 
-    def __init__(
-        self,
+    def __new__(
+        cls,
         *,
         node_id: int,
         reactors: int = 3,
@@ -103,26 +113,33 @@ class Server:
         receive_buffer: int = -1,
         fetch_max_bytes: int = 57671680,
         handed_up_keys: bytes = b"",
-    ) -> None:
-        """`handed_up_keys`: API keys (one byte each) that the reactors would answer but shall hand up (tests, debugging)."""
+    ) -> Self:
+        """`handed_up_keys`: API keys, one byte each, that the reactors would answer but shall hand up (for tests)."""
 
     def publish(self, topics: Sequence[Topic]) -> None:
-        """Make this the whole topic table, at once, for every reactor.  A topic left out is unknown to clients from now on, and
-        fetches that wait on it are answered."""
+        """Make this the whole topic table, at once, for every reactor.
+
+        A topic left out is unknown to clients from now on, and fetches that wait on it are answered.
+        """
     def listen(self, fd: int, listener: int, host: str | None = None, port: int = 0) -> None:
-        """Accept on this listening socket (taken over) once started.  `listener` comes back in `Request.listener`; `host` and
-        `port` are the advertised ones, told to clients where a hot answer names the leader (None: the address they came to)."""
+        """Accept on this listening socket, which is taken over, once started.
+
+        `listener` (0..15) comes back in `Request.listener`.  `host` and `port` are the advertised ones, told to clients
+        where a hot answer names the leader; None: the address that they came to.
+        """
     def start(self) -> None: ...
     def fileno(self) -> int:
         """Readable while `receive` has something to return."""
     def receive(self) -> list[Request | Event]:
         """All that has come up since the last call; never waits."""
     def reply(self, token: int, response: bytes | bytearray | memoryview | None, *, close: bool = False) -> None:
-        """Answer the request that bore this token: `response` is the frame without its size field, None for no answer (acks=0).
-        A connection that is gone is not an error."""
+        """Answer the request that bore this token; a connection that is gone is not an error.
+
+        `response` is the frame without its size field, None for no answer (acks=0).
+        """
     def stop_listening(self) -> None: ...
     def quiesce(self) -> None:
-        """Read no further requests; what is in progress goes on."""
+        """Read no further requests, answer fetches that wait with what there is; what is in progress goes on."""
     def idle(self) -> bool:
         """Nothing is in progress and nothing waits to be sent."""
     def stop(self) -> None:
