@@ -22,6 +22,7 @@
 uint32_t kc_crc32c_portable(uint32_t state, const uint8_t *data, size_t size);
 #ifdef KC_CRC32C_X86
 uint32_t kc_crc32c_sse42(uint32_t state, const uint8_t *data, size_t size);
+uint32_t kc_crc32c_avx2(uint32_t state, const uint8_t *data, size_t size);
 uint32_t kc_crc32c_avx512(uint32_t state, const uint8_t *data, size_t size);
 #endif
 #ifdef KC_CRC32C_ARM
@@ -30,6 +31,7 @@ uint32_t kc_crc32c_armv8(uint32_t state, const uint8_t *data, size_t size);
 
 /* From this many bytes on the wide registers repay setting them up and reducing them. */
 #define KC_CRC32C_AVX512_SIZE_MIN 512
+#define KC_CRC32C_AVX2_SIZE_MIN 1984
 
 /* Three-way kernels run three streams of this many bytes at once and join them: the state of a stream that has L more bytes
  * after it must be multiplied by x^(8 L).  The product is added to the last 8 bytes of the third stream before these go
@@ -38,12 +40,17 @@ uint32_t kc_crc32c_armv8(uint32_t state, const uint8_t *data, size_t size);
 #define KC_CRC32C_LONG 4096
 #define KC_CRC32C_MIDDLE 512
 #define KC_CRC32C_SHORT 64
+/* The same beside the folding of avx2.c, whose part stands before three streams. */
+#define KC_CRC32C_AVX2_LONG 1280
+#define KC_CRC32C_AVX2_SHORT 320
 
 #define KC_CRC32C_POWERS(X)                                                              \
     /* joining streams: one stream further, two streams further */                       \
     X(32735, 0x82f89c77) X(65503, 0x54a86326) /* 4096 bytes */                           \
     X(4063, 0xdd7e3b0c) X(8159, 0x170076fa)   /* 512 bytes */                            \
     X(479, 0x9e4addf8) X(991, 0x0d3b6092)     /* 64 bytes */                             \
+    X(10207, 0xdd66cbbb) X(20447, 0x22c3799f) X(30687, 0x23d5e7e5) /* 1280 bytes */      \
+    X(2527, 0xbac2fd7b) X(5087, 0x6b749fb2) X(7647, 0x3771e98f)    /* 320 bytes */       \
     /* folding 128 bits D bits ahead: the first 64 bits by x^(D+63), the others by x^(D-1) */ \
     X(2111, 0xe9a5d8be) X(2047, 0x1426a815) /* D = 2048 */                               \
     X(1599, 0x7ccbbbf2) X(1535, 0x31c94608) /* D = 1536 */                               \
