@@ -155,7 +155,7 @@ static void *run(void *argument) {
 
 static bool config_is_sound(const struct kc_reactor_config *config) {
     return config->frame_size_max > 0 && config->frame_size_max <= INT32_MAX && config->connections_max > 0 &&
-           config->connections_max <= KC_SLOTS_MAX && config->input_bytes_max > 0 && config->frame_timeout_us > 0 &&
+           config->input_bytes_max > 0 && config->frame_timeout_us > 0 &&
            config->read_budget > 0 && config->send_budget > 0 && config->sendfile_step > 0;
 }
 
@@ -199,6 +199,7 @@ kc_status kc_reactor_create(const struct kc_reactor_config *config, const struct
     struct kc_reactor *reactor = calloc(1, sizeof *reactor);
     if (!reactor) return KC_NO_MEMORY;
     reactor->config = *config;
+    if (reactor->config.connections_max > KC_SLOTS_MAX) reactor->config.connections_max = KC_SLOTS_MAX;
     reactor->clock = *clock;
     reactor->protocol = *protocol;
     reactor->inbox.wake_read = -1;

@@ -75,7 +75,7 @@ struct kc_protocol {
 
 struct kc_reactor_config {
     uint32_t frame_size_max;            /* socket.request.max.bytes */
-    uint32_t connections_max;           /* of this reactor */
+    uint32_t connections_max;           /* of this reactor; never more than 2^24 */
     uint64_t input_bytes_max;           /* of all input buffers of this reactor together; beyond it reading pauses */
     int64_t idle_us;                    /* connections.max.idle.ms; < 0: never */
     int64_t frame_timeout_us;           /* a started frame must be complete by then */
