@@ -54,12 +54,36 @@ static kc_status search_batch(struct kc_file *file, int64_t position, const stru
     return KC_OK;
 }
 
-static kc_status search_segment(struct kc_log *log, const struct kc_segment_view *view, const struct search *search,
-                                int64_t first_offset, struct kc_log_position *out) {
+/* Where a search of a segment begins.  `named` is what the time index says: all records up to this offset are older than the
+ * target, and its batch bears this timestamp. */
+struct start {
+    struct kc_segment_view view, view_of_named;
+    int64_t named_offset, named_timestamp;     /* -1: the index names nothing, the search begins at the segment's start */
+    int64_t from_offset;
+};
+
+/* The place of the batch to begin with. */
+static kc_status find_start(struct kc_log *log, const struct start *start, int64_t *position) {
+    struct kc_batch_header header;
+    if (start->named_offset >= start->from_offset) {
+        kc_status status = kc_segment_find(&start->view_of_named, &log->offset_page, &log->page_lock, start->named_offset,
+                                           position, &header);
+        /* An index whose batch is not there, or bears another timestamp, is not believed. */
+        if (status == KC_OK && kc_batch_last_offset(&header) == start->named_offset &&
+            header.max_timestamp == start->named_timestamp)
+            return KC_OK;
+        if (status != KC_OK && status != KC_END && status != KC_CORRUPT) return status;
+    }
+    return kc_segment_find(&start->view, &log->offset_page, &log->page_lock, start->from_offset, position, &header);
+}
+
+static kc_status search_segment(struct kc_log *log, const struct start *start, const struct search *search,
+                                struct kc_log_position *out) {
+    const struct kc_segment_view *view = &start->view;
     struct kc_file *file = view->segment->file;
     struct kc_batch_header header;
     int64_t position;
-    kc_status status = kc_segment_find(view, &log->offset_page, &log->page_lock, first_offset, &position, &header);
+    kc_status status = find_start(log, start, &position);
     if (status != KC_OK) return status;
     uint8_t *buffer = malloc(LOOKUP_BUFFER_SIZE);
     if (!buffer) return KC_NO_MEMORY;
@@ -78,9 +102,12 @@ static kc_status search_segment(struct kc_log *log, const struct kc_segment_view
     return status;
 }
 
-/* Under the lock: an offset before which no record of the segment reaches the target. */
-static kc_status time_index_start(struct kc_log *log, struct kc_segment *segment, int64_t target, int64_t *first_offset) {
-    *first_offset = segment->base_offset;
+/* Under the lock. */
+static kc_status prepare(struct kc_log *log, struct kc_segment *segment, const struct search *search, struct start *start) {
+    int64_t target = search->target;
+    start->from_offset = segment->base_offset > search->from_offset ? segment->base_offset : search->from_offset;
+    start->named_offset = start->named_timestamp = -1;
+    kc_segment_view_for(segment, start->from_offset, &start->view);
     if (target <= 0) return KC_OK;
     struct kc_index_hit hit;
     pthread_mutex_lock(&log->page_lock);
@@ -88,8 +115,9 @@ static kc_status time_index_start(struct kc_log *log, struct kc_segment *segment
     pthread_mutex_unlock(&log->page_lock);
     if (status == KC_CORRUPT) return KC_OK;
     if (status == KC_OK && hit.slot >= 0) {
-        int32_t relative = kc_time_entry_relative(hit.entry);
-        if (relative >= 0) *first_offset = segment->base_offset + relative + 1;
+        start->named_offset = segment->base_offset + kc_time_entry_relative(hit.entry);
+        start->named_timestamp = kc_time_entry_timestamp(hit.entry);
+        kc_segment_view_for(segment, start->named_offset, &start->view_of_named);
     }
     return status;
 }
@@ -113,16 +141,13 @@ kc_status kc_log_find_timestamp(struct kc_log *log, int64_t target, int64_t offs
             return KC_OK;
         }
         struct kc_segment *segment = kc_segment_retain(log->segments[slot]);
-        struct kc_segment_view view;
-        int64_t first_offset;
-        kc_status status = time_index_start(log, segment, target, &first_offset);
-        if (first_offset < search.from_offset) first_offset = search.from_offset;
-        kc_segment_view_for(segment, first_offset, &view);
+        struct start start;
+        kc_status status = prepare(log, segment, &search, &start);
         uint64_t truncations = log->truncations;
         pthread_mutex_unlock(&log->lock);
 
         struct kc_log_position found = nowhere;
-        if (status == KC_OK) status = search_segment(log, &view, &search, first_offset, &found);
+        if (status == KC_OK) status = search_segment(log, &start, &search, &found);
         after_base = segment->base_offset;
         kc_segment_release(segment);
 

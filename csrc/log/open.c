@@ -8,7 +8,9 @@
 
 #include "log/directory.h"
 #include "log/log_internal.h"
+#include "log/offset_index.h"
 #include "log/recovery.h"
+#include "log/time_index.h"
 
 static kc_status load_segments(struct kc_log *log, const struct kc_directory *directory, bool *indexes_good) {
     for (size_t i = 0; i < directory->segment_count; i++) {
@@ -20,6 +22,16 @@ static kc_status load_segments(struct kc_log *log, const struct kc_directory *di
         if (status != KC_OK) return status;
     }
     return KC_OK;
+}
+
+/* Entries that name offsets of a later segment are not of this one. */
+static bool within(const struct kc_log *log, size_t slot) {
+    const struct kc_segment *segment = log->segments[slot];
+    if (slot + 1 == log->segment_count) return true;
+    int64_t end = log->segments[slot + 1]->base_offset - segment->base_offset;
+    const struct kc_index_file *offsets = &segment->offset_index, *times = &segment->time_index;
+    return (offsets->count == 0 || kc_offset_entry_relative(offsets->last) < end) &&
+           (times->count == 0 || kc_time_entry_relative(times->last) < end);
 }
 
 /* The slot of the first segment that is scanned: one that holds offsets not known to be on disk.  segment_count: none. */
@@ -40,7 +52,7 @@ static kc_status recover(struct kc_log *log, const struct kc_log_options *option
                          struct kc_log_recovery *report) {
     size_t doubted = first_doubted(log, options);
     for (size_t i = 0; i < doubted; i++) {
-        if (indexes_good[i]) continue;
+        if (indexes_good[i] && within(log, i)) continue;
         kc_status status = kc_recovery_rebuild_indexes(log, i, report);
         if (status != KC_OK) return status;
     }

@@ -2,7 +2,8 @@
  *
  * For every batch: whole, magic, CRC, offsets that go on from the batch before and stay below the next segment, leader epochs
  * that do not fall.  Both indexes are built anew on the way, and leader epochs and producer state take in what they see.  The
- * first batch that fails ends the log: the file is cut there, later segments become `.deleted`.
+ * first batch that fails ends the log: the file is cut there, later segments become `.deleted`.  So does a segment that ends
+ * before the next begins, unless it has other gaps and so has been compacted.
  *
  * Thread: whoever opens the log; nobody else has it yet. */
 #ifndef KC_LOG_RECOVERY_H

@@ -73,7 +73,8 @@ kc_status kc_segment_load(struct kc_segment *segment, bool offset_index_exists, 
     if (status == KC_OK) status = load_index(&segment->time_index, time_index_exists, &times_good);
     if (status != KC_OK) return status;
     *indexes_good = offsets_good && times_good && kc_offset_index_plausible(&segment->offset_index, segment->size_bytes) &&
-                    kc_time_index_plausible(&segment->time_index);
+                    kc_time_index_plausible(&segment->time_index) &&
+                    (segment->time_index.count > 0 || segment->size_bytes == 0);       /* sealing leaves an entry */
     if (*indexes_good && segment->time_index.count) {
         segment->max_timestamp = kc_time_entry_timestamp(segment->time_index.last);
         segment->max_timestamp_offset = segment->base_offset + kc_time_entry_relative(segment->time_index.last);
