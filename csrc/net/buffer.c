@@ -39,7 +39,7 @@ struct stack {
 };
 
 struct kc_buffer_pool {
-    uint64_t limit, lent, kept;
+    uint64_t limit, lent, kept, returned;
     struct stack stacks[CLASSES];
 };
 
@@ -100,6 +100,7 @@ void kc_buffer_pool_destroy(struct kc_buffer_pool *pool) {
 
 uint64_t kc_buffer_pool_lent(const struct kc_buffer_pool *pool) { return pool->lent; }
 uint64_t kc_buffer_pool_kept(const struct kc_buffer_pool *pool) { return pool->kept; }
+uint64_t kc_buffer_pool_returned(const struct kc_buffer_pool *pool) { return pool->returned; }
 uint64_t kc_buffer_pool_room(const struct kc_buffer_pool *pool) { return pool->lent < pool->limit ? pool->limit - pool->lent : 0; }
 
 void kc_buffer_pool_trim(struct kc_buffer_pool *pool) {
@@ -171,6 +172,7 @@ void kc_buffer_release(struct kc_buffer_pool *pool, struct kc_buffer *buffer) {
     if (!buffer->data) return;
     KC_CHECK(pool->lent >= buffer->capacity);
     pool->lent -= buffer->capacity;
+    pool->returned++;
     give_back(pool, buffer->data, buffer->capacity);
     *buffer = (struct kc_buffer){.data = NULL};
 }

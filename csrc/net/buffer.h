@@ -33,6 +33,8 @@ uint64_t kc_buffer_pool_lent(const struct kc_buffer_pool *pool);        /* bytes
 uint64_t kc_buffer_pool_kept(const struct kc_buffer_pool *pool);        /* bytes that wait for the next borrower */
 /* How many more bytes may be lent before the limit. */
 uint64_t kc_buffer_pool_room(const struct kc_buffer_pool *pool);
+/* How many buffers have ever come back: whoever was refused need not ask again before this has changed. */
+uint64_t kc_buffer_pool_returned(const struct kc_buffer_pool *pool);
 /* Gives half of what has not been needed since the last call back to the system. */
 void kc_buffer_pool_trim(struct kc_buffer_pool *pool);
 

@@ -49,6 +49,7 @@ struct kc_reactor {
     struct kc_list free_slots;
     struct kc_list ready, touched, output, starved, closing;
     uint32_t held_count, backlog_count;
+    uint64_t buffers_returned;              /* as of the last look at the starved */
 
     int64_t now_us;
     bool turn_end_due;

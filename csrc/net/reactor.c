@@ -8,7 +8,11 @@
 #include "net/connection.h"
 #include "net/loop.h"
 
-enum { STACK_SIZE = 1 << 20, SCRATCH_SIZE_MIN = 128 << 10 };    /* musl's default stack of 128 KiB is too small */
+enum {
+    STACK_SIZE = 1 << 20,           /* musl's default of 128 KiB is too small */
+    SCRATCH_SIZE_MIN = 128 << 10,
+    STARVED_TRIES = 32,
+};
 
 struct kc_reactor_config kc_reactor_config_default(void) {
     return (struct kc_reactor_config){
@@ -89,13 +93,16 @@ static void dispatch(struct kc_reactor *reactor, const struct kc_poll_event *eve
     }
 }
 
-/* Those that found no room may try again, one for each smallest buffer that there is room for. */
+/* When a buffer has come back, those that found no room may try again: several, because the first may want more than there is.  Without
+ * news they would only be refused again, turn after turn. */
 static void feed_starved(struct kc_reactor *reactor) {
-    for (uint64_t room = kc_buffer_pool_room(reactor->buffers); room > 0 && !kc_list_empty(&reactor->starved);) {
+    uint64_t returned = kc_buffer_pool_returned(reactor->buffers);
+    if (returned == reactor->buffers_returned) return;
+    reactor->buffers_returned = returned;
+    for (int tries = STARVED_TRIES; tries > 0 && kc_buffer_pool_room(reactor->buffers) > 0 && !kc_list_empty(&reactor->starved); tries--) {
         struct kc_conn *conn = of_starved(kc_list_pop_front(&reactor->starved));
         conn->starved = false;
         kc_conn_rest(conn);
-        room = room > KC_BUFFER_SIZE_MIN ? room - KC_BUFFER_SIZE_MIN : 0;
     }
 }
 

@@ -130,6 +130,47 @@ TEST(reading_pauses_when_input_memory_is_used_up_and_goes_on_after) {
     echo_stop(echo);
 }
 
+static double cpu_seconds(void) {
+    struct timespec t;
+    clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &t);
+    return (double)t.tv_sec + (double)t.tv_nsec / 1e9;
+}
+
+TEST(a_large_frame_waits_for_room_without_spinning_and_small_ones_pass) {
+    struct kc_reactor_config config = kc_reactor_config_default();
+    config.input_bytes_max = 1 << 20;
+    struct echo *echo = echo_start(&config, NULL);
+    enum { PARTIAL = 12 };      /* smallest buffers: three quarters of all */
+    int partial[PARTIAL], large = client_connect(echo->port), other = client_connect(echo->port);
+    uint8_t *frame = malloc(4 + 200000);
+    client_build_frame(frame, 'e', 60000, 1);
+    for (int i = 0; i < PARTIAL; i++) {
+        partial[i] = client_connect(echo->port);
+        client_send(partial[i], frame, 30000);
+    }
+    CLIENT_UNTIL(echo->opened == PARTIAL + 2);
+    client_sleep_ms(30);
+    client_build_frame(frame, 'e', 200000, 2);
+    client_send(large, frame, 4 + 200000);
+    client_sleep_ms(30);
+    double before = cpu_seconds();
+    client_sleep_ms(400);
+    EXPECT(cpu_seconds() - before < 0.1);
+    for (unsigned i = 0; i < 20; i++) {
+        client_send_frame(other, 'e', 100, i);
+        client_expect_frame(other, 'e', 100, i);
+    }
+    EXPECT_EQ(echo->frames, 20);
+    close(partial[3]);
+    client_expect_frame(large, 'e', 200000, 2);
+    for (int i = 0; i < PARTIAL; i++)
+        if (i != 3) close(partial[i]);
+    close(large);
+    close(other);
+    free(frame);
+    echo_stop(echo);
+}
+
 TEST(a_frame_larger_than_all_input_memory_still_arrives) {
     struct kc_reactor_config config = kc_reactor_config_default();
     config.input_bytes_max = 128 << 10;
