@@ -1,7 +1,7 @@
 """The data directories: a directory per partition, the marker of a clean stop, checkpoints, and what waits to be
 deleted.
 
-    <log dir>/<topic>-<partition>/     see partition_dirs.py
+    <log dir>/<topic>-<partition>/     a partition; see metadata/partition_directories.py for the names
     <log dir>/.kafka_cleanshutdown     the last stop was clean; removed, durably, before anything else is written
     <log dir>/*-checkpoint             see checkpoints.py
 
@@ -28,19 +28,22 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from pykafka_core.broker.checkpoints import read_checkpoint, write_checkpoint
-from pykafka_core.broker.partition_dirs import (
-    DELETE_SUFFIX,
-    STRAY_SUFFIX,
-    PartitionDir,
-    list_partition_dirs,
-    marked_name,
-    partition_dir_name,
-    write_topic_id,
-)
+from pykafka_core.metadata.errors import CorruptMetadataError
 from pykafka_core.metadata.files import sync_directory, write_atomically
+from pykafka_core.metadata.partition_directories import (
+    DirectoryKind,
+    deleted_directory_name,
+    list_partition_directories,
+    partition_directory_name,
+    read_topic_id,
+    stray_directory_name,
+    why_stray,
+)
 from pykafka_core.native import EngineError, FileCache, Log
+from pykafka_core.protocol.uuids import uuid_to_string
 
 if TYPE_CHECKING:
+    from pykafka_core.metadata.image import MetadataImage
     from pykafka_core.broker.topics import LogConfig, RunningTopic
 
 __all__ = ["CLEAN_SHUTDOWN_FILE", "LogDirs", "NewPartition"]
@@ -75,8 +78,8 @@ class Directory:
     """The last stop was clean, as found at the start."""
     recovery_points: dict[TopicPartition, int] = field(default_factory=dict)
     log_starts: dict[TopicPartition, int] = field(default_factory=dict)
-    found: dict[TopicPartition, PartitionDir] = field(default_factory=dict)
-    """What lay there at the start and has not been opened."""
+    found: set[TopicPartition] = field(default_factory=set)
+    """Partitions of the metadata that lay there at the start and have not been opened."""
     logs: dict[TopicPartition, Log] = field(default_factory=dict)
 
 
@@ -128,32 +131,55 @@ class LogDirs:
                 marker.unlink()
                 sync_directory(directory.path)
 
-    def scan(self) -> None:
-        """Find the partitions that lie here, and those that an earlier run had no time to delete."""
+    def scan(self, image: MetadataImage, node_id: int) -> None:
+        """Find the partitions that lie here, what does not belong here, and what an earlier run had no time to delete.
+
+        What the metadata does not know is named in the log and left alone. Raises OSError.
+        """
         now = time.monotonic()
+        taken: set[TopicPartition] = set()
         for directory in self._directories:
-            partitions, deleted = list_partition_dirs(directory.path)
-            directory.found = {(found.topic, found.index): found for found in partitions}
-            self._condemned.extend((now, path) for path in deleted)
+            partitions, _ = list_partition_directories(directory.path)
+            for found in partitions:
+                if found.kind is DirectoryKind.DELETED:
+                    self._condemned.append((now, found.path))
+                if found.kind is not DirectoryKind.LIVE:
+                    continue
+                place = (found.topic, found.partition_id)
+                topic_id = self._topic_id(found.path)
+                reason = why_stray(image, node_id, directory.directory_id, *place, topic_id)
+                if reason is None and place in taken:
+                    reason = "it lies in another log directory too"
+                if reason is not None:
+                    log.warning("Found %s, which does not belong here: %s. It is left alone.", found.path, reason)
+                    continue
+                if topic_id is None:
+                    write_topic_id(found.path, image.topics[found.topic].topic_id)
+                taken.add(place)
+                directory.found.add(place)
+
+    @staticmethod
+    def _topic_id(path: Path) -> bytes | None:
+        try:
+            return read_topic_id(path)
+        except CorruptMetadataError as error:
+            # A crash may leave the file empty: it is not synced, because the metadata knows better.
+            log.warning("%s It is written anew.", error)
+            return None
 
     def open(self, topic: str, topic_id: bytes, index: int, config: LogConfig) -> Log:
-        """Open the log of a partition that the metadata knows; make it if it is nowhere. Raises OSError or
-        EngineError."""
+        """Open the log of a partition that the metadata knows; make it if it is nowhere. Raises OSError, EngineError."""
         place = (topic, index)
         for directory in self._directories:
-            found = directory.found.get(place)
-            if found is None or found.topic_id not in (None, topic_id):
-                continue
-            del directory.found[place]
-            if found.topic_id is None:
-                write_topic_id(found.path, topic_id)
-            return self._open(directory, place, config)
+            if place in directory.found:
+                directory.found.discard(place)
+                return self._open(directory, place, config)
         directory = self._emptiest()
         self._make_directory(directory, place, topic_id)
         return self._open(directory, place, config)
 
     def _open(self, directory: Directory, place: TopicPartition, config: LogConfig) -> Log:
-        path = directory.path / partition_dir_name(*place)
+        path = directory.path / partition_directory_name(*place)
         opened = Log(
             path,
             self._files,
@@ -175,12 +201,6 @@ class LogDirs:
         self._places[opened] = directory, place
         return opened
 
-    def report_strays(self) -> None:
-        """Name the partitions that lie here and that the metadata does not know. They are left alone."""
-        for directory in self._directories:
-            for found in directory.found.values():
-                log.warning("Found %s, of which the metadata knows nothing; it is left alone", found.path)
-
     # ---- partitions that come and go
 
     def create(self, topic: str, topic_id: bytes, indexes: Sequence[int], config: LogConfig) -> list[NewPartition]:
@@ -192,6 +212,8 @@ class LogDirs:
                 self._make_directory(directory, (topic, index), topic_id)
                 opened = self._open(directory, (topic, index), config)
                 made.append(NewPartition(index=index, log=opened, directory_id=directory.directory_id))
+            for path in {directory.path for directory, _ in (self._places[new.log] for new in made)}:
+                sync_directory(path)
         except BaseException:
             self.discard(made)
             raise
@@ -201,12 +223,11 @@ class LogDirs:
         return min(self._directories, key=lambda directory: len(directory.logs))
 
     def _make_directory(self, directory: Directory, place: TopicPartition, topic_id: bytes) -> None:
-        path = directory.path / partition_dir_name(*place)
+        path = directory.path / partition_directory_name(*place)
         if path.exists():
             # Left over by a creation that a crash cut short, or not ours at all: out of the way, and not lost.
-            aside = path.with_name(marked_name(path.name, STRAY_SUFFIX))
+            aside = path.with_name(stray_directory_name(*place))
             path.rename(aside)
-            directory.found.pop(place, None)
             log.warning("Moved %s, of which the metadata knows nothing, to %s", path, aside.name)
         # A log's start and recovery point are those of the log that had the name before.
         directory.recovery_points.pop(place, None)
@@ -229,7 +250,7 @@ class LogDirs:
         directory.logs.pop(place, None)
         directory.recovery_points.pop(place, None)
         directory.log_starts.pop(place, None)
-        path = directory.path / marked_name(partition_dir_name(*place), DELETE_SUFFIX)
+        path = directory.path / deleted_directory_name(*place)
         try:
             opened.rename_directory(path)
             opened.close()
@@ -241,7 +262,7 @@ class LogDirs:
         """The segments that a log has dropped go after file.delete.delay.ms."""
         directory, place = self._places[opened]
         due = time.monotonic() + delay_s
-        path = directory.path / partition_dir_name(*place)
+        path = directory.path / partition_directory_name(*place)
         self._condemned.extend((due, file) for file in path.glob(f"*{DELETED_FILE_SUFFIX}"))
 
     def has_due(self) -> bool:
@@ -256,7 +277,7 @@ class LogDirs:
         for path in due:
             if path.name.endswith(DELETED_FILE_SUFFIX):
                 path.unlink(missing_ok=True)
-            elif path.name.endswith(DELETE_SUFFIX):
+            else:
                 shutil.rmtree(path, ignore_errors=True)
                 if path.exists():
                     log.warning("Cannot delete all of %s", path)
@@ -334,3 +355,10 @@ class LogDirs:
                     opened.close()
                 except (OSError, EngineError):
                     continue
+
+
+def write_topic_id(directory: Path, topic_id: bytes) -> None:
+    """Write partition.metadata. Not synced, which would cost more than all the rest of a creation: see `LogDirs._topic_id`."""
+    temporary = directory / "partition.metadata.tmp"
+    temporary.write_text(f"version: 0\ntopic_id: {uuid_to_string(topic_id)}", "ascii")
+    temporary.replace(directory / "partition.metadata")

@@ -121,7 +121,6 @@ class Broker:
             [(each.path, each.directory_id) for each in directories.directories], files_open_max=segment_files_max()
         )
         log_dirs.take_markers()
-        log_dirs.scan()
         store = LocalMetadataStore.open(
             directories.metadata.path,
             directories.node_id,
@@ -135,6 +134,7 @@ class Broker:
         )
         try:
             await running.register()
+            log_dirs.scan(store.image, directories.node_id)
             running.open_topics()
             for listener, bound in zip(self.listeners, sockets, strict=True):
                 start_listening(listener, bound, backlog=config.socket_listen_backlog_size)
@@ -241,7 +241,6 @@ class RunningBroker:
             self._topics.opened(topic, self._configs.topic_settings(image.topic_config(topic.name)), self._config)
             for topic in image.topics.values()
         )
-        self._log_dirs.report_strays()
 
     async def create_topics(self, wanted: Sequence[StartTopic]) -> None:
         """Create those of these topics that do not exist. Raises RequestError."""
