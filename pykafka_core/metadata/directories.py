@@ -33,7 +33,7 @@ from pykafka_core.metadata.files import sync_directory, write_atomically
 from pykafka_core.metadata.properties_file import PropertiesError, format_properties, parse_properties
 from pykafka_core.metadata.uuids import random_uuid, uuid_from_string, uuid_to_string
 
-__all__ = ["METADATA_DIRECTORY", "LogDirectories", "LogDirectory", "open_directories"]
+__all__ = ["METADATA_DIRECTORY", "LogDirectories", "LogDirectory", "lock_holder", "open_directories"]
 
 METADATA_DIRECTORY: Final = "__cluster_metadata-0"
 META_PROPERTIES: Final = "meta.properties"
@@ -338,6 +338,18 @@ def _key(path: Path) -> tuple[int, int]:
     except FileNotFoundError:
         return (-1, -1)
     return (status.st_dev, status.st_ino)
+
+
+def lock_holder(directory: Path) -> int | None:
+    """The process that uses a log directory: its broker. None if nobody does, or the system does not tell."""
+    try:
+        fd = os.open(directory / ".lock", os.O_RDWR | os.O_CLOEXEC)
+    except OSError:
+        return None
+    try:
+        return _lock_holder(fd)
+    finally:
+        os.close(fd)
 
 
 def _lock_holder(fd: int) -> int | None:
