@@ -242,6 +242,8 @@ def _read_meta(path: Path) -> _Meta | None:
         raw = parse_properties(file.read_bytes())
     except FileNotFoundError:
         return None
+    except NotADirectoryError as error:
+        raise DirectoryError(f"Log directory {path} is not a directory.") from error
     except OSError as error:
         raise DirectoryError(f"{file} cannot be read: {error.strerror}.") from error
     except PropertiesError as error:
