@@ -8,8 +8,8 @@
 #ifdef KC_CRC32C_ARM
 #include <string.h>
 
-/* GCC offers the intrinsics of arm_acle.h and arm_neon.h only where the whole file may use them, so the instructions are
- * reached through the builtins' assembly names; each is one instruction without memory. */
+/* GCC offers the intrinsics of arm_acle.h and arm_neon.h only to a file that is compiled for processors which all have them,
+ * so the three instructions are written out; none touches memory. */
 static inline uint32_t crc_u64(uint32_t state, uint64_t word) {
     uint32_t out;
     __asm__(".arch_extension crc\n\tcrc32cx %w0, %w1, %x2" : "=r"(out) : "r"(state), "r"(word));
