@@ -9,7 +9,6 @@ names the key, the value and what is allowed. A key that is unknown, or known an
 
 from __future__ import annotations
 
-import tempfile
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, fields
 from pathlib import Path
@@ -214,8 +213,15 @@ def _node_id(values: Mapping[str, Any]) -> int | None:
     return None if node_id is None else int(node_id)
 
 
+def _default_log_dir() -> str:
+    # Imported late: it costs more than all the rest of a start's configuration, and is seldom needed.
+    import tempfile
+
+    return str(Path(tempfile.gettempdir()) / "kafka-logs")
+
+
 def _log_dirs(values: dict[str, Any]) -> tuple[Path, ...]:
-    texts = values["log.dirs"] or values["log.dir"] or (str(Path(tempfile.gettempdir()) / "kafka-logs"),)
+    texts = values["log.dirs"] or values["log.dir"] or (_default_log_dir(),)
     directories = tuple(Path(text) for text in texts if text)
     if not directories:
         raise ConfigError("Invalid value for configuration log.dirs: at least one directory must be named")

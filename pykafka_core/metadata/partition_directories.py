@@ -12,8 +12,8 @@ Source: org.apache.kafka.storage.internals.log.UnifiedLog, LocalLog, PartitionMe
 
 from __future__ import annotations
 
+import os
 import re
-import uuid
 from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
@@ -77,7 +77,7 @@ def stray_directory_name(topic: str, partition_id: int) -> str:
 
 
 def _marked_name(topic: str, partition_id: int, kind: DirectoryKind) -> str:
-    suffix = f"-{partition_id}.{uuid.uuid4().hex}-{kind}"
+    suffix = f"-{partition_id}.{os.urandom(16).hex()}-{kind}"
     return topic[: NAME_SIZE_MAX - len(suffix)] + suffix
 
 
