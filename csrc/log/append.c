@@ -96,7 +96,7 @@ static kc_status group_commit(struct kc_log *log, struct group *group) {
     return KC_OK;
 }
 
-kc_status kc_log_roll_to(struct kc_log *log, int64_t base_offset) {
+kc_status kc_log_roll_to(struct kc_log *log, int64_t base_offset, int64_t last_offset) {
     struct kc_segment *old = kc_log_active(log);
     if (old->size_bytes == 0) {
         if (old->base_offset == base_offset) return KC_OK;
@@ -104,6 +104,9 @@ kc_status kc_log_roll_to(struct kc_log *log, int64_t base_offset) {
         if (status == KC_OK) status = kc_log_create_segment(log, base_offset);
         return status == KC_OK ? KC_OK : kc_log_fail(log, status);
     }
+    /* Segments touch, so that recovery can tell a lost end from a gap: offsets that nothing bears (behind a truncation into a
+     * batch, or in a follower's copy of a compacted log) belong to the new segment. */
+    if (last_offset - old->next_offset <= INT32_MAX) base_offset = old->next_offset;
     /* The new file first: where it cannot be made, nothing has changed and the log stays usable. */
     kc_status status = kc_log_create_segment(log, base_offset);
     if (status == KC_NO_FILES || status == KC_NO_MEMORY) return status;
@@ -138,7 +141,7 @@ static kc_status make_way(struct kc_log *log, struct group *group, const struct 
     if (must_roll(log, group, batch, now_ms)) {
         kc_status status = group_commit(log, group);
         if (status == KC_OK) status = kc_log_check_writable(log);
-        if (status == KC_OK) status = kc_log_roll_to(log, batch->base_offset);
+        if (status == KC_OK) status = kc_log_roll_to(log, batch->base_offset, batch->last_offset);
         if (status != KC_OK) return status;
     }
     kc_status status = kc_log_check_writable(log);
@@ -255,7 +258,7 @@ kc_status kc_log_append_as_follower(struct kc_log *log, const uint8_t *batch, si
 kc_status kc_log_roll(struct kc_log *log) {
     pthread_mutex_lock(&log->lock);
     kc_status status = kc_log_check_writable(log);
-    if (status == KC_OK && kc_log_active(log)->size_bytes > 0) status = kc_log_roll_to(log, kc_log_end_offset(log));
+    if (status == KC_OK && kc_log_active(log)->size_bytes > 0) status = kc_log_roll_to(log, kc_log_end_offset(log), kc_log_end_offset(log));
     pthread_mutex_unlock(&log->lock);
     return status;
 }

@@ -186,7 +186,9 @@ static kc_status cut_segment(struct kc_log *log, struct kc_segment *segment, int
     int64_t position, before = segment->size_bytes;
     kc_segment_view_for(segment, offset, &view);
     kc_status status = kc_segment_find(&view, &log->offset_page, &log->page_lock, offset, &position, &header);
-    if (status == KC_END) return KC_OK;
+    int64_t ignored;
+    /* Nothing to cut, but a sealed segment that is active again has to know its tail. */
+    if (status == KC_END) return kc_segment_walk_tail(segment, &ignored);
     if (status != KC_OK) return status;
     int64_t cut_offset = header.base_offset < offset ? header.base_offset : offset;
     pthread_mutex_lock(&log->page_lock);

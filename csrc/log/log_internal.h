@@ -67,8 +67,9 @@ kc_status kc_log_add_segment(struct kc_log *log, int64_t base_offset, struct kc_
 kc_status kc_log_create_segment(struct kc_log *log, int64_t base_offset);
 /* Takes the last segment out, files to `.deleted`. */
 kc_status kc_log_discard_last_segment(struct kc_log *log);
-/* Seals the active segment and starts one at base_offset; an empty active one is replaced, or kept if it has that base. */
-kc_status kc_log_roll_to(struct kc_log *log, int64_t base_offset);
+/* Seals the active segment and starts one for offsets base_offset to last_offset, beginning where the old one ended; an empty active one is replaced,
+ * or kept if it has that base. */
+kc_status kc_log_roll_to(struct kc_log *log, int64_t base_offset, int64_t last_offset);
 
 /* What a stored batch leaves behind: its leader epoch and its producer.  `batch` NULL: a control batch's record is read from the
  * file at `position`. */

@@ -20,7 +20,7 @@ kc_status kc_segment_create(struct kc_file_cache *files, const char *directory, 
     struct kc_segment *segment = calloc(1, sizeof *segment);
     if (!segment) return KC_NO_MEMORY;
     atomic_init(&segment->reference_count, 1);
-    segment->base_offset = base_offset;
+    segment->base_offset = segment->next_offset = base_offset;
     segment->max_timestamp = segment->first_timestamp = -1;
     segment->max_timestamp_offset = base_offset;
     segment->created_ms = now_ms;
@@ -114,6 +114,7 @@ kc_status kc_segment_add(struct kc_segment *segment, int64_t last_offset, int64_
                                                 (int32_t)(segment->max_timestamp_offset - segment->base_offset));
         segment->bytes_since_index = 0;
     }
+    segment->next_offset = last_offset + 1;
     segment->size_bytes += size_bytes;
     segment->bytes_since_index += size_bytes;
     if (size_bytes > segment->batch_size_max) segment->batch_size_max = size_bytes;
@@ -208,7 +209,7 @@ kc_status kc_segment_walk_tail(struct kc_segment *segment, int64_t *next_offset)
     }
     if (status != KC_END) return status;
     if (!kc_segment_holds(segment, scanner.next_offset - 1) && segment->size_bytes > 0) return KC_CORRUPT;
-    *next_offset = scanner.next_offset;
+    *next_offset = segment->next_offset = scanner.next_offset;
     return KC_OK;
 }
 
@@ -240,6 +241,7 @@ kc_status kc_segment_reset(struct kc_segment *segment) {
         index->dirty = true;
     }
     segment->size_bytes = 0;
+    segment->next_offset = segment->base_offset;
     segment->bytes_since_index = 0;
     segment->batch_size_max = 0;
     segment->max_timestamp = segment->first_timestamp = -1;

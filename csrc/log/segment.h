@@ -23,6 +23,7 @@ struct kc_segment {
     int64_t base_offset;
     int64_t size_bytes;
     int64_t allocated_bytes;           /* blocks are reserved up to here */
+    int64_t next_offset;               /* after the last batch; kept for the active segment only */
     int64_t bytes_since_index;
     int64_t max_timestamp;             /* -1: none */
     int64_t max_timestamp_offset;      /* last offset of the first batch that bears it */

@@ -129,6 +129,42 @@ TEST(truncation_into_a_batch_takes_the_batch_and_keeps_the_asked_end) {
     fixture_stop(&f);
 }
 
+TEST(a_gap_behind_a_truncation_is_not_taken_for_a_lost_end) {
+    start();
+    struct batch batch;
+    for (int i = 0; i < 3; i++) {
+        make_batch(&batch, 4, 20, 1000);
+        append_batch(&f, &batch, 0);
+    }
+    EXPECT_EQ(kc_log_truncate(f.log, 6), KC_OK);           /* offsets 4 and 5 are gone with their batch */
+    EXPECT_EQ(kc_log_roll(f.log), KC_OK);
+    append_many(&f, 2, 10);
+    fixture_reopen(&f, false);
+    EXPECT_EQ(kc_log_end_offset(f.log), 8);
+    EXPECT_EQ(f.recovery.truncated_bytes, 0);
+    uint8_t bytes[4096];
+    read_bytes(&f, 4, INT64_MAX, 10, true, bytes, sizeof bytes);
+    EXPECT_EQ(kc_load_i64(bytes), 6);
+    fixture_stop(&f);
+}
+
+TEST(a_sealed_segment_that_is_active_again_rolls_where_it_ended) {
+    start();
+    append_many(&f, 60, 100);
+    fixture_reopen(&f, true);
+    struct kc_log_segment_info infos[8];
+    size_t count;
+    kc_log_segments(f.log, infos, 8, &count);
+    EXPECT_EQ(kc_log_truncate(f.log, infos[1].base_offset), KC_OK);
+    EXPECT_EQ(kc_log_roll(f.log), KC_OK);
+    append_many(&f, 30, 100);
+    kc_log_segments(f.log, infos + 4, 4, &count);
+    EXPECT_EQ(infos[5].base_offset, infos[1].base_offset);
+    EXPECT_EQ(walk_log(&f), infos[1].base_offset + 30);
+    fixture_close(&f);
+    fixture_stop(&f);
+}
+
 TEST(deleted_records_are_out_of_range_and_whole_segments_go) {
     start();
     append_many(&f, 100, 100);
