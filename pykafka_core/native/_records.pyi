@@ -5,35 +5,35 @@ A header travels as a tuple in the order of `pykafka_core.records.BatchHeader`, 
 """
 
 from collections.abc import Callable, Iterator, Sequence
-from typing import Any, Final, Generic, TypeAlias, TypeVar, final
+from typing import Any, Final, Generic, Self, TypeAlias, TypeVar, final
 
 from typing_extensions import Buffer
 
-T = TypeVar("T")
-Header: TypeAlias = tuple[int, int, int, int, int, int, int, int, int, int, int, int, int]
-Rules: TypeAlias = tuple[int, bool, int, int, int, bool, bool]
-Info: TypeAlias = tuple[Header, int, bool, int]
+_T = TypeVar("_T")
+_Header: TypeAlias = tuple[int, int, int, int, int, int, int, int, int, int, int, int, int]
+_Rules: TypeAlias = tuple[int, bool, int, int, int, bool, bool]
+_Info: TypeAlias = tuple[_Header, int, bool, int]
 
 FAULTS: Final[dict[int, str]]
 
-def load_batch_header(data: Buffer) -> Header: ...
-def check_stored_batch(data: Buffer) -> Header | None:
+def load_batch_header(data: Buffer) -> _Header: ...
+def check_stored_batch(data: Buffer) -> _Header | None:
     """None: fewer bytes than the batch claims.  Raises CorruptRecordError.  Drops the GIL."""
 
-def validate_batch(data: Buffer, rules: Rules) -> Info:
+def validate_batch(data: Buffer, rules: _Rules) -> _Info:
     """Raises InvalidRecordError.  Drops the GIL."""
 
-def validate_batch_records(data: Buffer, records: Buffer, rules: Rules) -> Info:
+def validate_batch_records(data: Buffer, records: Buffer, rules: _Rules) -> _Info:
     """Raises InvalidRecordError.  Drops the GIL."""
 
 @final
-class RecordIterator(Generic[T]):
+class RecordIterator(Generic[_T]):
     """Records one by one: make((offset, timestamp, key, value, headers)).  Holds the buffer.  Raises
     CorruptRecordError."""
 
-    def __init__(self, data: Buffer, records: Buffer, make: Callable[[tuple[Any, ...]], T]) -> None: ...
-    def __iter__(self) -> Iterator[T]: ...
-    def __next__(self) -> T: ...
+    def __new__(cls, data: Buffer, records: Buffer, make: Callable[[tuple[Any, ...]], _T]) -> Self: ...
+    def __iter__(self) -> Iterator[_T]: ...
+    def __next__(self) -> _T: ...
 
 def decode_record_columns(records: Buffer, out: Any) -> None:
     """Fills an int64 array of the shape (9, record count), whose rows are those of csrc/record/columns.h.  Drops the
@@ -49,8 +49,8 @@ class BatchBuilder:
     record_count: int
     size_bytes: int
     last_offset_delta: int
-    def __init__(
-        self,
+    def __new__(
+        cls,
         *,
         base_offset: int = 0,
         leader_epoch: int = -1,
@@ -60,7 +60,7 @@ class BatchBuilder:
         attributes: int = 0,
         delete_horizon_ms: int = -1,
         capacity: int = 4096,
-    ) -> None: ...
+    ) -> Self: ...
     def add(
         self,
         timestamp: int,

@@ -27,7 +27,7 @@ FAULTS = {
 }
 
 
-cdef class Bytes:
+cdef class _HeldBytes:
     """A held buffer: its bytes stay where they are until this goes away."""
 
     cdef Py_buffer view
@@ -46,7 +46,7 @@ cdef class Bytes:
         return kc.kc_slice_make(self.view.buf if self.view.buf != NULL else <void *>&self.view, self.view.len)
 
 
-cdef kc.kc_batch_header load_header(Bytes batch) except *:
+cdef kc.kc_batch_header load_header(_HeldBytes batch) except *:
     cdef kc.kc_batch_header header
     if batch.view.len < kc.KC_BATCH_HEADER_SIZE:
         raise CorruptRecordError(
@@ -77,13 +77,13 @@ cdef object refused(const kc.kc_batch_refusal *refusal):
 
 
 def load_batch_header(data):
-    cdef Bytes batch = Bytes(data)
+    cdef _HeldBytes batch = _HeldBytes(data)
     cdef kc.kc_batch_header header = load_header(batch)
     return header_tuple(&header)
 
 
 def check_stored_batch(data):
-    cdef Bytes batch = Bytes(data)
+    cdef _HeldBytes batch = _HeldBytes(data)
     cdef kc.kc_slice bytes = batch.slice()
     cdef kc.kc_batch_header header
     cdef kc.kc_status status
@@ -96,7 +96,7 @@ def check_stored_batch(data):
 
 
 def validate_batch(data, tuple rules):
-    cdef Bytes batch = Bytes(data)
+    cdef _HeldBytes batch = _HeldBytes(data)
     cdef kc.kc_slice bytes = batch.slice()
     cdef kc.kc_batch_rules r = load_rules(rules)
     cdef kc.kc_batch_info info
@@ -111,8 +111,8 @@ def validate_batch(data, tuple rules):
 
 
 def validate_batch_records(data, records, tuple rules):
-    cdef Bytes batch = Bytes(data)
-    cdef Bytes section = Bytes(records)
+    cdef _HeldBytes batch = _HeldBytes(data)
+    cdef _HeldBytes section = _HeldBytes(records)
     cdef kc.kc_slice bytes = section.slice()
     cdef kc.kc_batch_header header = load_header(batch)
     cdef kc.kc_batch_rules r = load_rules(rules)
@@ -147,7 +147,7 @@ cdef tuple headers_of(kc.kc_slice headers):
 
 
 cdef class RecordIterator:
-    cdef Bytes section
+    cdef _HeldBytes section
     cdef kc.kc_record_iterator it
     cdef int64_t base_offset, base_timestamp, log_append_time
     cdef bint is_log_append_time
@@ -155,8 +155,8 @@ cdef class RecordIterator:
     cdef int32_t index
 
     def __cinit__(self, data, records, make):
-        cdef kc.kc_batch_header header = load_header(Bytes(data))
-        self.section = Bytes(records)
+        cdef kc.kc_batch_header header = load_header(_HeldBytes(data))
+        self.section = _HeldBytes(records)
         self.make = make
         self.base_offset = header.base_offset
         self.base_timestamp = header.base_timestamp
@@ -185,7 +185,7 @@ cdef class RecordIterator:
 
 
 def decode_record_columns(records, int64_t[:, ::1] out):
-    cdef Bytes section = Bytes(records)
+    cdef _HeldBytes section = _HeldBytes(records)
     cdef kc.kc_slice bytes = section.slice()
     cdef kc.kc_record_columns columns
     cdef Py_ssize_t count = out.shape[1]
@@ -214,7 +214,7 @@ def decode_record_columns(records, int64_t[:, ::1] out):
 
 
 def decode_record_headers(headers):
-    cdef Bytes section = Bytes(headers)
+    cdef _HeldBytes section = _HeldBytes(headers)
     return headers_of(section.slice())
 
 
@@ -275,7 +275,7 @@ cdef class BatchBuilder:
         self.b.last_offset_delta = value
 
     def add(self, int64_t timestamp, key, value, headers=(), offset_delta=None):
-        cdef Bytes held_key, held_value
+        cdef _HeldBytes held_key, held_value
         cdef kc.kc_slice key_slice = kc.kc_slice_make(NULL, 0), value_slice = kc.kc_slice_make(NULL, 0)
         cdef kc.kc_record_header inline_headers[HEADERS_INLINE_MAX]
         cdef kc.kc_record_header *c_headers = inline_headers
@@ -287,10 +287,10 @@ cdef class BatchBuilder:
         if delta < 0 or delta > 0x7fffffff or delta <= self.b.last_offset_delta:
             raise ValueError(f"offset delta {delta} does not follow {self.b.last_offset_delta}")
         if key is not None:
-            held_key = Bytes(key)
+            held_key = _HeldBytes(key)
             key_slice = held_key.slice()
         if value is not None:
-            held_value = Bytes(value)
+            held_value = _HeldBytes(value)
             value_slice = held_value.slice()
         if count > HEADERS_INLINE_MAX:
             c_headers = <kc.kc_record_header *>PyMem_Malloc(count * sizeof(kc.kc_record_header))
@@ -324,7 +324,7 @@ cdef class BatchBuilder:
                 PyMem_Free(c_headers)
 
     def add_columns(self, const int64_t[::1] timestamps, tuple keys, tuple values, headers=None, offset_deltas=None):
-        cdef Bytes key_bytes = Bytes(keys[0]), value_bytes = Bytes(values[0]), header_bytes
+        cdef _HeldBytes key_bytes = _HeldBytes(keys[0]), value_bytes = _HeldBytes(values[0]), header_bytes
         cdef const int64_t[::1] key_position = keys[1], key_size = keys[2], value_position = values[1], value_size = values[2]
         cdef const int64_t[::1] headers_position, headers_size, header_count, deltas
         cdef Py_ssize_t count = timestamps.shape[0]
@@ -336,7 +336,7 @@ cdef class BatchBuilder:
         source.headers = kc.kc_slice_make(NULL, 0)
         source.headers_position = source.headers_size = source.header_count = source.offset_delta = NULL
         if headers is not None:
-            header_bytes = Bytes(headers[0])
+            header_bytes = _HeldBytes(headers[0])
             headers_position, headers_size, header_count = headers[1], headers[2], headers[3]
             lengths += [len(headers_position), len(headers_size), len(header_count)]
         if offset_deltas is not None:
@@ -378,8 +378,8 @@ cdef class BatchBuilder:
 
 
 def wrap_records(header, records):
-    cdef kc.kc_batch_header h = load_header(Bytes(header))
-    cdef Bytes section = Bytes(records)
+    cdef kc.kc_batch_header h = load_header(_HeldBytes(header))
+    cdef _HeldBytes section = _HeldBytes(records)
     cdef bytes out
     if section.view.len > 0x7fffffff - kc.KC_BATCH_HEADER_SIZE:
         raise ValueError("a record batch cannot be larger than 2 GiB")
@@ -389,8 +389,8 @@ def wrap_records(header, records):
 
 
 def find_record_by_timestamp(data, records, int64_t target, int64_t offset_min):
-    cdef kc.kc_batch_header header = load_header(Bytes(data))
-    cdef Bytes section = Bytes(records)
+    cdef kc.kc_batch_header header = load_header(_HeldBytes(data))
+    cdef _HeldBytes section = _HeldBytes(records)
     cdef kc.kc_slice bytes = section.slice()
     cdef kc.kc_timestamped_offset found
     cdef kc.kc_status status
@@ -403,8 +403,8 @@ def find_record_by_timestamp(data, records, int64_t target, int64_t offset_min):
 
 
 def find_record_of_max_timestamp(data, records):
-    cdef kc.kc_batch_header header = load_header(Bytes(data))
-    cdef Bytes section = Bytes(records)
+    cdef kc.kc_batch_header header = load_header(_HeldBytes(data))
+    cdef _HeldBytes section = _HeldBytes(records)
     cdef kc.kc_slice bytes = section.slice()
     cdef kc.kc_timestamped_offset found
     cdef kc.kc_status status
