@@ -52,6 +52,7 @@ VERSION_MIN_OF_MARKER = {
     EARLIEST_PENDING_UPLOAD: 11,
 }
 
+LEADER_EPOCH_VERSION = 4
 READ_COMMITTED = 1
 UNKNOWN = -1
 
@@ -78,7 +79,9 @@ async def list_offsets(
                 partition = topics.led_partition(topic.name, asked.partition_index, asked.current_leader_epoch)
                 async with opening:
                     found = await asyncio.to_thread(look_up, partition, asked, read_committed)
-                answer.offset, answer.timestamp, answer.leader_epoch = found
+                answer.offset, answer.timestamp, leader_epoch = found
+                if context.api_version >= LEADER_EPOCH_VERSION:
+                    answer.leader_epoch = leader_epoch
             except RequestError as error:
                 answer.error_code = error.code
         answers.append(ListOffsetsTopicResponse(name=topic.name, partitions=partitions))
