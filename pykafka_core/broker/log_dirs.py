@@ -43,8 +43,8 @@ from pykafka_core.native import EngineError, FileCache, Log
 from pykafka_core.protocol.uuids import uuid_to_string
 
 if TYPE_CHECKING:
-    from pykafka_core.metadata.image import MetadataImage
     from pykafka_core.broker.topics import LogConfig, RunningTopic
+    from pykafka_core.metadata.image import MetadataImage
 
 __all__ = ["CLEAN_SHUTDOWN_FILE", "LogDirs", "NewPartition"]
 
@@ -168,7 +168,8 @@ class LogDirs:
             return None
 
     def open(self, topic: str, topic_id: bytes, index: int, config: LogConfig) -> Log:
-        """Open the log of a partition that the metadata knows; make it if it is nowhere. Raises OSError, EngineError."""
+        """Open the log of a partition that the metadata knows; make it if it is nowhere. Raises OSError,
+        EngineError."""
         place = (topic, index)
         for directory in self._directories:
             if place in directory.found:
@@ -358,7 +359,8 @@ class LogDirs:
 
 
 def write_topic_id(directory: Path, topic_id: bytes) -> None:
-    """Write partition.metadata. Not synced, which would cost more than all the rest of a creation: see `LogDirs._topic_id`."""
+    """Write partition.metadata. Not synced, which would cost more than the rest of a creation: see
+    `LogDirs._topic_id`."""
     temporary = directory / "partition.metadata.tmp"
     temporary.write_text(f"version: 0\ntopic_id: {uuid_to_string(topic_id)}", "ascii")
     temporary.replace(directory / "partition.metadata")

@@ -58,6 +58,9 @@ SWEEP_INTERVAL_S: Final = 1.0
 OPENINGS_MAX: Final = 2
 """Compressed batches that may be open in memory at a time."""
 
+INPUT_BYTES_MAX: Final = 512 * 1024 * 1024
+"""Requests on their way in, of all connections together, where queued.max.request.bytes sets no limit."""
+
 StartTopic = tuple[str, int, int, dict[str, str]]
 """A topic that shall exist once the broker runs: name, partitions, replication factor (-1: the default), configs."""
 
@@ -302,8 +305,9 @@ class RunningBroker:
         self.server.quiesce()
         try:
             async with asyncio.timeout(DRAIN_S):
-                while not hastened.is_set() and (pump.running or not self.server.idle()):
-                    await asyncio.sleep(DRAIN_STEP_S)  # noqa: ASYNC110 (the reactors set no event)
+                # The reactors set no event when they are idle.
+                while not hastened.is_set() and (pump.running or not self.server.idle()):  # noqa: ASYNC110
+                    await asyncio.sleep(DRAIN_STEP_S)
         except TimeoutError:
             log.warning("Some requests were still in progress after %g seconds; they are cut short", DRAIN_S)
 
@@ -348,7 +352,7 @@ def make_server(config: BrokerConfig, node_id: int) -> Server:
         reactors=config.num_network_threads,
         frame_size_max=config.socket_request_max_bytes,
         connections_max=config.max_connections,
-        **({"input_bytes_max": queued} if queued > 0 else {}),
+        input_bytes_max=queued if queued > 0 else INPUT_BYTES_MAX,
         idle_ms=config.connections_max_idle_ms,
         send_buffer=config.socket_send_buffer_bytes if "socket.send.buffer.bytes" in static else -1,
         receive_buffer=config.socket_receive_buffer_bytes if "socket.receive.buffer.bytes" in static else -1,
