@@ -7,9 +7,9 @@ well.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from typing import Final
 
+from pykafka_core._dataclass import dataclass
 from pykafka_core.broker.handlers import RequestContext
 from pykafka_core.broker.listeners import OpenListener
 

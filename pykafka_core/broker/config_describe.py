@@ -11,10 +11,10 @@ documentation).
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
 from enum import IntEnum
 from typing import Any, Final
 
+from pykafka_core._dataclass import dataclass
 from pykafka_core.broker.config_keys import BROKER_CONFIGS
 from pykafka_core.broker.config_values import ConfigKey, ConfigType, ConfigValueError, UpdateMode, format_value
 from pykafka_core.broker.topic_configs import (

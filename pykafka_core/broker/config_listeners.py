@@ -10,8 +10,9 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import Final
+
+from pykafka_core._dataclass import dataclass
 
 __all__ = ["ControllerEndpoint", "Listener", "ListenerError", "parse_controller_endpoint", "parse_listeners"]
 

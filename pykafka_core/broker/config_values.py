@@ -8,9 +8,10 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
-from dataclasses import dataclass
 from enum import IntEnum, StrEnum
 from typing import Any, Final
+
+from pykafka_core._dataclass import dataclass
 
 __all__ = [
     "INT_MAX",

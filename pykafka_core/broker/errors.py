@@ -8,7 +8,10 @@ BrokerError
 
 from __future__ import annotations
 
-from pykafka_core.protocol.errors import ErrorCode
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from pykafka_core.protocol.errors import ErrorCode
 
 __all__ = ["BrokerError", "CloseConnection", "RequestError", "StartError"]
 

@@ -12,9 +12,9 @@ from __future__ import annotations
 import errno
 import os
 import socket
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final, Self
 
+from pykafka_core._dataclass import dataclass
 from pykafka_core.broker.errors import StartError
 
 if TYPE_CHECKING:

@@ -16,17 +16,15 @@ Source: org.apache.kafka.storage.internals.log.LogManager, CleanShutdownFileHand
 
 from __future__ import annotations
 
-import json
 import logging
 import os
-import shutil
 import threading
 import time
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
+from pykafka_core._dataclass import dataclass, field
 from pykafka_core.broker.checkpoints import read_checkpoint, write_checkpoint
 from pykafka_core.metadata.errors import CorruptMetadataError
 from pykafka_core.metadata.files import sync_directory, write_atomically
@@ -272,6 +270,8 @@ class LogDirs:
 
     def sweep(self) -> None:
         """Delete what is due."""
+        import shutil
+
         now = time.monotonic()
         due = [path for when, path in self._condemned if when <= now]
         self._condemned[:] = [(when, path) for when, path in self._condemned if when > now]
@@ -340,7 +340,7 @@ class LogDirs:
 
     def mark_clean(self, *, broker_epoch: int) -> None:
         """The last word of a stop: leave the marker in each directory that was closed without an error."""
-        text = json.dumps({"version": 0, "brokerEpoch": broker_epoch}, separators=(",", ":"))
+        text = f'{{"version":0,"brokerEpoch":{broker_epoch}}}'
         for directory in self._directories:
             if directory.clean:
                 try:

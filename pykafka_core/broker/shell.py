@@ -17,13 +17,12 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import ExitStack
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from pykafka_core import __version__
 from pykafka_core.broker.cluster import Cluster
-from pykafka_core.broker.config_admin import ConfigAdmin
 from pykafka_core.broker.configs import Configs
 from pykafka_core.broker.dispatch import Dispatcher
 from pykafka_core.broker.errors import RequestError, StartError
@@ -31,9 +30,7 @@ from pykafka_core.broker.features import features_of, supported_levels
 from pykafka_core.broker.limits import segment_files_max
 from pykafka_core.broker.listeners import OpenListener, bind_listener, start_listening
 from pykafka_core.broker.log_dirs import LogDirs
-from pykafka_core.broker.producer_ids import ProducerIds
 from pykafka_core.broker.pump import Pump
-from pykafka_core.broker.topic_admin import TopicAdmin
 from pykafka_core.broker.topics import Topics
 from pykafka_core.metadata.changes import bump_leader_epochs, elect_leaders, fence_broker, register_broker
 from pykafka_core.metadata.directories import LogDirectories, open_directories
@@ -45,6 +42,9 @@ from pykafka_core.native import EngineError, Server
 
 if TYPE_CHECKING:
     from pykafka_core.broker.config import BrokerConfig
+    from pykafka_core.broker.config_admin import ConfigAdmin
+    from pykafka_core.broker.producer_ids import ProducerIds
+    from pykafka_core.broker.topic_admin import TopicAdmin
     from pykafka_core.protocol.message import Record
 
 __all__ = ["Broker", "StartTopic"]
@@ -154,6 +154,18 @@ class Broker:
         return running
 
 
+class Ports(dict[str, Any]):
+    """The parts of a broker that handlers ask for by name. Some are made, and imported, when first asked for."""
+
+    def __init__(self, at_once: Mapping[str, Any], *, later: Mapping[str, Callable[[], Any]]) -> None:
+        super().__init__(at_once)
+        self._later: Final = later
+
+    def __missing__(self, name: str) -> Any:
+        made = self[name] = self._later[name]()
+        return made
+
+
 class RunningBroker:
     """A broker whose metadata is read: what it is made of, and its way down."""
 
@@ -186,26 +198,51 @@ class RunningBroker:
             features=lambda: features_of(store.image),
             features_epoch=lambda: store.image.revision,
         )
-        self._topic_admin: Final = TopicAdmin(
-            store=store, topics=self._topics, log_dirs=log_dirs, cluster=cluster, configs=configs, lock=admin_lock
+        self._cluster: Final = cluster
+        self._admin_lock: Final = admin_lock
+        self._ports: Final = Ports(
+            {
+                "cluster": cluster,
+                "store": store,
+                "configs": configs,
+                "topics": self._topics,
+                "log_dirs": log_dirs,
+                "opening": asyncio.Semaphore(OPENINGS_MAX),
+            },
+            later={
+                "topic_admin": self._make_topic_admin,
+                "config_admin": self._make_config_admin,
+                "producer_ids": self._make_producer_ids,
+            },
         )
-        self._ports: Final = {
-            "cluster": cluster,
-            "store": store,
-            "configs": configs,
-            "topics": self._topics,
-            "log_dirs": log_dirs,
-            "topic_admin": self._topic_admin,
-            "config_admin": ConfigAdmin(
-                store=store,
-                configs=configs,
-                node_id=self._node_id,
-                lock=admin_lock,
-                apply=self._topic_admin.apply_configs,
-            ),
-            "producer_ids": ProducerIds(store=store, node_id=self._node_id),
-            "opening": asyncio.Semaphore(OPENINGS_MAX),
-        }
+
+    def _make_topic_admin(self) -> TopicAdmin:
+        from pykafka_core.broker.topic_admin import TopicAdmin
+
+        return TopicAdmin(
+            store=self._store,
+            topics=self._topics,
+            log_dirs=self._log_dirs,
+            cluster=self._cluster,
+            configs=self._configs,
+            lock=self._admin_lock,
+        )
+
+    def _make_config_admin(self) -> ConfigAdmin:
+        from pykafka_core.broker.config_admin import ConfigAdmin
+
+        return ConfigAdmin(
+            store=self._store,
+            configs=self._configs,
+            node_id=self._node_id,
+            lock=self._admin_lock,
+            apply=self._ports["topic_admin"].apply_configs,
+        )
+
+    def _make_producer_ids(self) -> ProducerIds:
+        from pykafka_core.broker.producer_ids import ProducerIds
+
+        return ProducerIds(store=self._store, node_id=self._node_id)
 
     async def register(self) -> None:
         """Say in the metadata that this broker is here, and take the lead where nobody has it."""
@@ -247,14 +284,15 @@ class RunningBroker:
 
     async def create_topics(self, wanted: Sequence[StartTopic]) -> None:
         """Create those of these topics that do not exist. Raises RequestError."""
+        if not wanted:
+            return
+        topic_admin: TopicAdmin = self._ports["topic_admin"]
         plans = [
-            self._topic_admin.plan(
-                name, partition_count=partitions, replication_factor=factor, configs=[*configs.items()]
-            )
+            topic_admin.plan(name, partition_count=partitions, replication_factor=factor, configs=[*configs.items()])
             for name, partitions, factor, configs in wanted
             if self._topics.find(name) is None
         ]
-        for outcome in await self._topic_admin.create(plans):
+        for outcome in await topic_admin.create(plans):
             if isinstance(outcome, RequestError):
                 raise outcome
 

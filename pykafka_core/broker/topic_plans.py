@@ -7,8 +7,8 @@ Source: org.apache.kafka.controller.ReplicationControlManager.
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
 
+from pykafka_core._dataclass import dataclass
 from pykafka_core.broker.errors import RequestError
 from pykafka_core.broker.topic_names import METADATA_TOPIC, collision_key, why_invalid
 from pykafka_core.metadata.image import TopicImage

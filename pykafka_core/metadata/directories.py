@@ -24,10 +24,10 @@ import re
 import struct
 import sys
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
+from pykafka_core._dataclass import dataclass
 from pykafka_core.metadata.errors import DirectoryError
 from pykafka_core.metadata.files import sync_directory, write_atomically
 from pykafka_core.metadata.properties_file import PropertiesError, format_properties, parse_properties

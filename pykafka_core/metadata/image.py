@@ -8,11 +8,11 @@ records.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
 from enum import IntEnum
 from types import MappingProxyType
 from typing import TypeVar
 
+from pykafka_core._dataclass import dataclass, field
 from pykafka_core.protocol.message import Record
 
 __all__ = [

@@ -33,10 +33,10 @@ import logging
 import math
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Final, Self
 
+from pykafka_core._dataclass import dataclass
 from pykafka_core.metadata.directories import BOOTSTRAP_CHECKPOINT, METADATA_DIRECTORY
 from pykafka_core.metadata.dump import dump
 from pykafka_core.metadata.errors import MetadataError, RevisionConflictError

@@ -19,9 +19,9 @@ from __future__ import annotations
 
 import struct
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
 from typing import Final
 
+from pykafka_core._dataclass import dataclass
 from pykafka_core.native import crc32c
 
 __all__ = ["BATCH_HEADER_SIZE", "Batch", "BatchRecord", "encode_batch", "iterate_batches"]

@@ -11,10 +11,10 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Iterator
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Final, Protocol
 
+from pykafka_core._dataclass import dataclass
 from pykafka_core.metadata.errors import CorruptMetadataError
 from pykafka_core.metadata.files import sync_directory, write_atomically
 from pykafka_core.metadata.local_batches import Batch, iterate_batches

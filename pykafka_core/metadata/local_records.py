@@ -15,9 +15,9 @@ from __future__ import annotations
 import copy
 import struct
 from collections.abc import Iterable
-from dataclasses import dataclass
 from typing import Final
 
+from pykafka_core._dataclass import dataclass
 from pykafka_core.metadata.errors import CorruptMetadataError, UnsupportedMetadataError
 from pykafka_core.metadata.local_batches import BatchRecord
 from pykafka_core.protocol._codec import decode, encode

@@ -16,10 +16,10 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Final
+from typing import Final, NamedTuple
 
+from pykafka_core._dataclass import dataclass
 from pykafka_core.metadata.errors import CorruptMetadataError
 from pykafka_core.metadata.files import sync_directory, write_atomically
 from pykafka_core.metadata.local_batches import BatchRecord, encode_batch, iterate_batches
@@ -48,8 +48,7 @@ _LEFTOVER: Final = re.compile(r"[0-9]{20}-[0-9]{10}.*\.checkpoint\.(part|deleted
 _RECORDS_PER_BATCH: Final = 1000
 
 
-@dataclass(slots=True, frozen=True, order=True)
-class SnapshotId:
+class SnapshotId(NamedTuple):
     """Everything below `end_offset`, the last of it written in `leader_epoch`."""
 
     end_offset: int

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
+import os
 from base64 import urlsafe_b64decode, urlsafe_b64encode
 from binascii import Error as Base64Error
-from uuid import uuid4
 
 from pykafka_core.protocol.message import ZERO_UUID
 
@@ -37,6 +37,10 @@ def random_uuid() -> bytes:
     A leading dash would read as an option on a command line, so Kafka avoids it too.
     """
     while True:
-        uuid = uuid4().bytes
+        # As uuid.uuid4() does, whose module takes long to import.
+        drawn = bytearray(os.urandom(16))
+        drawn[6] = drawn[6] & 0x0F | 0x40
+        drawn[8] = drawn[8] & 0x3F | 0x80
+        uuid = bytes(drawn)
         if uuid not in (ZERO_UUID, ONE_UUID) and not uuid_to_string(uuid).startswith("-"):
             return uuid

@@ -7,7 +7,8 @@ argparse would do, but its import alone takes longer than this broker may take t
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+
+from pykafka_core._dataclass import dataclass, field
 
 __all__ = ["Options", "UsageError", "parse_options"]
 

@@ -1,0 +1,140 @@
+"""Data classes that cost little to define.
+
+`dataclasses.dataclass` writes the source of six methods and compiles each: about a millisecond for every class, at
+every start. A broker has some forty of them, and may take 150 ms from exec to its first answer. This decorator makes
+the same classes from methods that are already compiled. To type checkers it is the original; `fields` and `replace` of
+the standard module work on what it makes.
+
+What it offers is what is used here: slots, frozen, kw_only, eq, defaults and default factories, inheritance. An
+instance takes about twice as long to make, so it is for configuration, results and events, not for records.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from dataclasses import dataclass, field
+else:
+    from dataclasses import _FIELD, MISSING, Field, FrozenInstanceError, field
+    from inspect import get_annotations
+
+    _FIELDS = "__dataclass_fields__"
+
+    def dataclass(cls=None, /, *, slots=False, frozen=False, kw_only=False, eq=True):
+        if cls is None:
+            return lambda cls: _make(cls, slots, frozen, kw_only, eq)
+        return _make(cls, slots, frozen, kw_only, eq)
+
+    def _make(cls, slots, frozen, kw_only, eq):
+        inherited = {}
+        for base in reversed(cls.__mro__[1:]):
+            inherited |= getattr(base, _FIELDS, {})
+        own = {}
+        for name, annotation in get_annotations(cls).items():
+            default = cls.__dict__.get(name, MISSING)
+            one = default if isinstance(default, Field) else field(default=default)
+            one.name, one.type, one.kw_only, one._field_type = name, annotation, kw_only, _FIELD
+            if isinstance(default, Field):
+                delattr(cls, name)
+                if one.default is not MISSING:
+                    setattr(cls, name, one.default)
+            own[name] = one
+        if slots:
+            namespace = {key: value for key, value in cls.__dict__.items() if key not in ("__dict__", "__weakref__")}
+            for name in own:
+                namespace.pop(name, None)
+            namespace["__slots__"] = tuple(own)
+            qualified = cls.__qualname__
+            cls = type(cls)(cls.__name__, cls.__bases__, namespace)
+            cls.__qualname__ = qualified
+        every = inherited | own
+        setattr(cls, _FIELDS, every)
+        cls.__match_args__ = tuple(name for name, one in every.items() if not one.kw_only)
+        _give(cls, "__init__", _init_of(cls, every))
+        _give(cls, "__repr__", _repr)
+        if eq:
+            _give(cls, "__eq__", _eq)
+            _give(cls, "__hash__", _hash if frozen else None)
+        if frozen:
+            cls.__setattr__ = _frozen_setattr
+            cls.__delattr__ = _frozen_delattr
+        if slots:
+            # Frozen instances with slots cannot be set by copy and pickle in the usual way.
+            cls.__getstate__, cls.__setstate__ = _getstate, _setstate
+        return cls
+
+    def _give(cls, name, method):
+        if name not in cls.__dict__ or (name == "__hash__" and cls.__dict__[name] is None):
+            setattr(cls, name, method)
+
+    def _init_of(cls, every):
+        positional = cls.__match_args__
+        known = frozenset(every)
+        required = frozenset(
+            name for name, one in every.items() if one.default is MISSING and one.default_factory is MISSING
+        )
+        defaults = {name: one.default for name, one in every.items() if one.default is not MISSING}
+        factories = [(name, one.default_factory) for name, one in every.items() if one.default_factory is not MISSING]
+        order = tuple(every)
+        put = object.__setattr__
+
+        def __init__(self, *args, **given):
+            if args:
+                if len(args) > len(positional):
+                    raise TypeError(
+                        f"{cls.__name__}() takes {len(positional)} positional arguments but {len(args)} were given"
+                    )
+                for name, value in zip(positional, args, strict=False):
+                    if name in given:
+                        raise TypeError(f"{cls.__name__}() got multiple values for argument {name!r}")
+                    given[name] = value
+            if len(given) != len(order):
+                for name, factory in factories:
+                    if name not in given:
+                        given[name] = factory()
+                missing = required.difference(given)
+                if missing:
+                    raise TypeError(f"{cls.__name__}() misses arguments: {', '.join(sorted(missing))}")
+                given = defaults | given
+            for name in order:
+                put(self, name, given.pop(name) if name in given else _unknown(cls, known, given))
+            if given:
+                _unknown(cls, known, given)
+
+        __init__.__qualname__ = f"{cls.__qualname__}.__init__"
+        return __init__
+
+    def _unknown(cls, known, given):
+        raise TypeError(f"{cls.__name__}() got unexpected arguments: {', '.join(sorted(set(given) - known))}")
+
+    def _repr(self):
+        shown = ", ".join(f"{name}={getattr(self, name)!r}" for name in getattr(self, _FIELDS))
+        return f"{type(self).__qualname__}({shown})"
+
+    def _values(self):
+        return tuple([getattr(self, name) for name in getattr(self, _FIELDS)])
+
+    def _eq(self, other):
+        if other.__class__ is not self.__class__:
+            return NotImplemented
+        return _values(self) == _values(other)
+
+    def _hash(self):
+        return hash(_values(self))
+
+    def _frozen_setattr(self, name, value):
+        raise FrozenInstanceError(f"cannot assign to field {name!r}")
+
+    def _frozen_delattr(self, name):
+        raise FrozenInstanceError(f"cannot delete field {name!r}")
+
+    def _getstate(self):
+        return _values(self)
+
+    def _setstate(self, state):
+        for name, value in zip(getattr(self, _FIELDS), state, strict=True):
+            object.__setattr__(self, name, value)
+
+
+__all__ = ["dataclass", "field"]
