@@ -44,10 +44,11 @@ if TYPE_CHECKING:
     from pykafka_core.broker.topics import LogConfig, RunningTopic
     from pykafka_core.metadata.image import MetadataImage
 
-__all__ = ["CLEAN_SHUTDOWN_FILE", "LogDirs", "NewPartition"]
+__all__ = ["CLEAN_SHUTDOWN_FILE", "FIRST_LEADER_EPOCH", "LogDirs", "NewPartition"]
 
 log = logging.getLogger("kafka.log.LogManager")
 
+FIRST_LEADER_EPOCH: Final = 0
 CLEAN_SHUTDOWN_FILE: Final = ".kafka_cleanshutdown"
 RECOVERY_POINT_CHECKPOINT: Final = "recovery-point-offset-checkpoint"
 HIGH_WATERMARK_CHECKPOINT: Final = "replication-offset-checkpoint"
@@ -211,6 +212,7 @@ class LogDirs:
                 self._make_directory(directory, (topic, index), topic_id)
                 opened = self._open(directory, (topic, index), config)
                 made.append(NewPartition(index=index, log=opened, directory_id=directory.directory_id))
+                opened.assign_epoch(FIRST_LEADER_EPOCH)
             for path in {directory.path for directory, _ in (self._places[new.log] for new in made)}:
                 sync_directory(path)
         except BaseException:

@@ -17,6 +17,7 @@ from types import MappingProxyType
 from typing import TYPE_CHECKING, Final
 
 from pykafka_core.broker.errors import RequestError
+from pykafka_core.broker.log_dirs import FIRST_LEADER_EPOCH
 from pykafka_core.broker.topic_configs import ConfigRequestError, validate_topic_configs
 from pykafka_core.broker.topic_names import collision_key
 from pykafka_core.broker.topic_plans import TopicPlan, plan_growth, plan_topic
@@ -39,7 +40,6 @@ __all__ = ["TopicAdmin"]
 log = logging.getLogger("kafka.server.TopicAdmin")
 
 USE_DEFAULT: Final = -1
-FIRST_LEADER_EPOCH: Final = 0
 
 
 class TopicAdmin:
@@ -145,8 +145,6 @@ class TopicAdmin:
                 records += create_topic(
                     plan.name, topic_id, plan.assignments, directories=places_of(partitions), configs=plan.configs
                 )
-                for new in partitions:
-                    new.log.assign_epoch(FIRST_LEADER_EPOCH)
                 running.append(
                     RunningTopic(
                         name=plan.name,
@@ -204,8 +202,6 @@ class TopicAdmin:
             except OSError as error:
                 raise self._disk_error(name, error) from error
             await self._commit(create_partitions(image, added, directories=places_of(made)), made)
-            for new in made:
-                new.log.assign_epoch(FIRST_LEADER_EPOCH)
             grown = [*topic.partitions, *(Partition(new.index, new.log, FIRST_LEADER_EPOCH) for new in made)]
             self._topics.put(
                 [RunningTopic(name=name, topic_id=topic.topic_id, settings=topic.settings, partitions=grown)]

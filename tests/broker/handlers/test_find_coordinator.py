@@ -24,7 +24,9 @@ async def test_each_key_of_several_is_refused(version):
     ]
 
 
-@pytest.mark.parametrize(("version", "key_type", "code"), [(5, 2, INVALID_REQUEST), (6, 2, NOT_AVAILABLE), (6, 3, INVALID_REQUEST)])
+@pytest.mark.parametrize(
+    ("version", "key_type", "code"), [(5, 2, INVALID_REQUEST), (6, 2, NOT_AVAILABLE), (6, 3, INVALID_REQUEST)]
+)
 async def test_a_type_that_the_version_does_not_know_is_invalid(version, key_type, code):
     answer = await ask({}, FindCoordinatorRequest(key_type=key_type, coordinator_keys=["k"]), version)
     assert [c.error_code for c in answer.coordinators] == [code]
