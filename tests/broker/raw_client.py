@@ -100,7 +100,7 @@ def create_topic(client: RawClient, name: str, partitions: int = 1, **configs: o
 def produce(
     client: RawClient, topic: str | bytes, *batches: bytes, acks: int = 1, version: int = 8, first_partition: int = 0
 ) -> list[Any]:
-    """Produce one batch to each of some partitions and return the partitions' answers. `topic`: name, or id from version 13."""
+    """Produce one batch to each of some partitions; return the partitions' answers. `topic`: id from version 13 on."""
     from pykafka_core.protocol.messages.produce_request import PartitionProduceData, ProduceRequest, TopicProduceData
 
     data = [PartitionProduceData(index=first_partition + i, records=batch) for i, batch in enumerate(batches)]
