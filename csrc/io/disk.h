@@ -30,6 +30,9 @@ typedef kc_status kc_disk_visit(void *context, const char *name, bool is_directo
 
 struct kc_disk {
     void *state;
+    /* Its handles are file descriptors, which the kernel can send from.  Said here, because the table's address proves nothing: each
+     * module that the archive is linked into has a copy. */
+    bool handles_are_descriptors;
     kc_status (*open)(void *state, const char *path, int flags, int *handle);
     void (*close)(void *state, int handle);
     /* Reads up to size bytes at position; *got < size only at the end of the file. */

@@ -187,6 +187,7 @@ static kc_status system_list(void *state, const char *path, kc_disk_visit *visit
 
 static const struct kc_disk system_disk = {
     .state = NULL,
+    .handles_are_descriptors = true,
     .open = system_open,
     .close = system_close,
     .read = system_read,

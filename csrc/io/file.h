@@ -41,7 +41,7 @@ kc_status kc_file_rename(struct kc_file *file, const char *path);
 kc_status kc_file_moved(struct kc_file *file, const char *path);
 /* Lives until the next rename; whoever may rename the file (its log, under its lock) is the one who may ask. */
 const char *kc_file_path(const struct kc_file *file);
-/* The disk it lies on.  On kc_disk_system() a pinned handle is a file descriptor. */
+/* The disk it lies on. */
 const struct kc_disk *kc_file_disk(const struct kc_file *file);
 
 /* Closes the handle unless somebody pins it: for files that are written once in a while and then left. */

@@ -72,7 +72,7 @@ enum kc_flush_result kc_flush(struct kc_chain *chain, struct kc_transport *trans
         struct kc_chain_item *first = item_of(chain->items.next);
         size_t sent = 0;
         bool whole = first->file && (size_t)first->size > limits->copy_max && transport->ops->send_file &&
-                     kc_file_disk(first->file) == kc_disk_system();
+                     kc_file_disk(first->file)->handles_are_descriptors;
         if (whole) {
             size_t step = smaller(smaller((size_t)first->size, limits->sendfile_step), limits->budget - spent);
             kc_status status = send_step(transport, first->file, first->position, step, &sent);
