@@ -17,6 +17,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import os
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import ExitStack
 from typing import TYPE_CHECKING, Any, Final
@@ -92,10 +93,8 @@ class Broker:
         with ExitStack() as undo:
             try:
                 running = await self._start(undo)
-            except (MetadataError, EngineError, OSError) as error:
-                raise StartError(str(error)) from error
-            except RequestError as error:
-                raise StartError(str(error)) from error
+            except (MetadataError, EngineError, OSError, RequestError) as error:
+                raise StartError(sentence_of(error)) from error
             await running.serve(self._stopping, self._hastened, lambda: self._on_started(self))
 
     # ---- start
@@ -378,6 +377,14 @@ class RunningBroker:
             if self._log_dirs.has_due():
                 await asyncio.to_thread(self._log_dirs.sweep)
             await asyncio.sleep(SWEEP_INTERVAL_S)
+
+
+def sentence_of(error: Exception) -> str:
+    """What went wrong at the start, and where permissions are missing, whose they are."""
+    sentence = str(error)
+    if isinstance(error, PermissionError) or isinstance(error.__cause__, PermissionError):
+        sentence = f"{sentence.rstrip('.')}; the broker runs as uid {os.getuid()}, gid {os.getgid()}."
+    return sentence
 
 
 def make_server(config: BrokerConfig, node_id: int) -> Server:

@@ -49,6 +49,11 @@ class Broker:
         return self._addresses[0]
 
     @property
+    def addresses(self) -> list[str]:
+        """One for each listener: what its clients are told."""
+        return list(self._addresses)
+
+    @property
     def directory(self) -> Path:
         """Where the data lie."""
         if self._directory is not None:

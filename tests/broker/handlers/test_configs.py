@@ -1,4 +1,4 @@
-"""DescribeConfigs, IncrementalAlterConfigs and AlterConfigs: what is shown, what may change, and that a change takes effect.
+"""DescribeConfigs, IncrementalAlterConfigs, AlterConfigs: what is shown, what may change, that a change takes effect.
 
 Method: a running broker, asked over a socket; effects are seen in what Produce answers and in the segment files.
 """
