@@ -115,16 +115,17 @@ def running_brokers(proc: Path | None) -> Iterator[tuple[int, list[str], Path | 
 
 
 def is_broker(words: list[str]) -> bool:
-    """Whether a command line is that of a broker: the script itself, or Python (with options) and the script."""
-    for position, word in enumerate(words[:4]):
-        name = os.path.basename(word)
-        if name in START_COMMANDS:
-            return True
-        if name in ("pykafka-core", "pykafka_core"):
-            return words[position + 1 : position + 2] == ["start"]
-        if position > 0 and not word.startswith("-") and words[position - 1] != "-m":
-            return False
-    return False
+    """Whether a command line is that of a broker: one of the commands itself, or a Python that runs it."""
+    waiting = list(words)
+    if waiting and os.path.basename(waiting[0]).startswith(("python", "pypy")):
+        del waiting[0]
+        while waiting and waiting[0].startswith("-"):
+            # Of Python's options, these have their value in a word of its own.
+            del waiting[: 2 if waiting[0] in ("-X", "-W") else 1]
+    if not waiting:
+        return False
+    name = os.path.basename(waiting[0])
+    return name in START_COMMANDS or (name == "pykafka-core" and waiting[1:2] == ["start"])
 
 
 def node_id_of(words: list[str], cwd: Path | None) -> str | None:
