@@ -81,7 +81,8 @@ def place(count: int, factor: int, broker_ids: Sequence[int], *, first: int) -> 
         raise RequestError(
             ErrorCode.INVALID_REPLICATION_FACTOR,
             f"Unable to replicate the partition {factor} time(s): The target replication factor of {factor} "
-            f"cannot be reached because only {len(broker_ids)} broker(s) are registered.",
+            f"cannot be reached because only {len(broker_ids)} broker(s) are registered or some "
+            "brokers have all their log directories cordoned.",
         )
     size = len(broker_ids)
     return tuple(

@@ -1,5 +1,5 @@
 """Command lines in the style of Kafka's tools: `--option value`, `--option=value`, any unique prefix, any order,
-repeats.
+repeats. The words about what is wrong are those of joptsimple, which Kafka's tools use.
 
 argparse would do, but its import alone takes longer than this broker may take to start.
 """
@@ -10,7 +10,10 @@ from collections.abc import Mapping, Sequence
 
 from pykafka_core._dataclass import dataclass, field
 
-__all__ = ["Options", "UsageError", "parse_options"]
+__all__ = ["OPTIONAL", "Options", "UsageError", "parse_options"]
+
+OPTIONAL = None
+"""Of an option whose value may be left out: the next word is its value unless it looks like an option."""
 
 
 class UsageError(Exception):
@@ -35,8 +38,8 @@ class Options:
         return name in self.values
 
 
-def parse_options(words: Sequence[str], known: Mapping[str, bool]) -> Options:
-    """Read a command line. `known`: option name -> whether it takes a value. Raises UsageError."""
+def parse_options(words: Sequence[str], known: Mapping[str, bool | None]) -> Options:
+    """Read a command line. `known`: option name -> whether it takes a value, or OPTIONAL. Raises UsageError."""
     options = Options()
     waiting = list(reversed(words))
     while waiting:
@@ -48,24 +51,29 @@ def parse_options(words: Sequence[str], known: Mapping[str, bool]) -> Options:
             options.arguments.append(word)
             continue
         given, equals, value = word.lstrip("-").partition("=")
-        name = complete(given, known, word)
-        if not known[name]:
+        name = complete(given, known)
+        takes_value = known[name]
+        if takes_value is OPTIONAL:
+            if not equals and waiting and not waiting[-1].startswith("-"):
+                value = waiting.pop()
+        elif not takes_value:
             if equals:
-                raise UsageError(f"--{name} takes no value")
+                raise UsageError(f"Option {name} does not allow an argument")
         elif not equals:
             if not waiting:
-                raise UsageError(f"Option --{name} requires an argument")
+                raise UsageError(f"Option {name} requires an argument")
             value = waiting.pop()
         options.values.setdefault(name, []).append(value)
     return options
 
 
-def complete(given: str, known: Mapping[str, bool], word: str) -> str:
+def complete(given: str, known: Mapping[str, bool | None]) -> str:
     if given in known:
         return given
     fitting = [name for name in known if given and name.startswith(given)]
     if len(fitting) == 1:
         return fitting[0]
-    if fitting:
-        raise UsageError(f"{word} could be any of {', '.join(f'--{name}' for name in fitting)}")
-    raise UsageError(f"{word.partition('=')[0]} is not a recognized option")
+    raise UsageError(
+        f"{given} is not a recognized option"
+        + (f"; it could be any of {', '.join(f'--{name}' for name in fitting)}" if fitting else "")
+    )

@@ -1,0 +1,47 @@
+"""Runs a command as a process of its own: ours, or the class of Apache Kafka's jars that has the same name there."""
+
+from __future__ import annotations
+
+import os
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+from harness import jars
+
+OURS = {
+    "kafka-topics": "topics",
+}
+KAFKAS = {
+    "kafka-topics": "org.apache.kafka.tools.TopicCommand",
+}
+
+
+class Ran:
+    """What a command has answered. Java's stack frames are left out of `err`."""
+
+    def __init__(self, done: subprocess.CompletedProcess[str]) -> None:
+        self.status = done.returncode
+        self.out = done.stdout.splitlines()
+        lines = done.stderr.splitlines()
+        self.err = [line for line in lines if line and not re.match(r"\s+at |\s+\.\.\. \d+ more", line)]
+
+    def __repr__(self) -> str:
+        return f"status {self.status}\nout {self.out}\nerr {self.err}"
+
+
+def run_ours(command: str, *words: str, stdin: str = "", cwd: Path | None = None, timeout: float = 60) -> Ran:
+    line = [sys.executable, "-m", f"pykafka_core.tools.{OURS[command]}", *words]
+    environment = {**os.environ, "PYTHONPATH": str(Path(__file__).resolve().parents[2])}
+    return Ran(
+        subprocess.run(
+            line, input=stdin, capture_output=True, text=True, timeout=timeout, check=False, cwd=cwd, env=environment
+        )
+    )
+
+
+def run_kafkas(command: str, *words: str, stdin: str = "", cwd: Path | None = None, timeout: float = 90) -> Ran:
+    jars.require()
+    line = [*jars.JVM, "-cp", jars.classpath(), KAFKAS[command], *words]
+    return Ran(subprocess.run(line, input=stdin, capture_output=True, text=True, timeout=timeout, check=False, cwd=cwd))

@@ -1,0 +1,42 @@
+"""Each command is installed under its name and under the name of Kafka's script, and answers with help and version."""
+
+from __future__ import annotations
+
+import importlib
+import tomllib
+from pathlib import Path
+
+import pytest
+
+from running import OURS, run_ours
+
+SCRIPTS = tomllib.loads((Path(__file__).resolve().parents[2] / "pyproject.toml").read_text())["project"]["scripts"]
+
+
+@pytest.mark.parametrize("command", OURS)
+def test_both_names_start_the_same_command(command: str) -> None:
+    module, _, function = SCRIPTS[command].partition(":")
+    assert module == f"pykafka_core.tools.{OURS[command]}"
+    assert SCRIPTS[f"{command}.sh"] == SCRIPTS[command]
+    assert callable(getattr(importlib.import_module(module), function))
+
+
+def test_no_script_lacks_its_twin() -> None:
+    named = {name for name in SCRIPTS if name.startswith("kafka-") and not name.endswith(".sh")}
+    assert {name for name in SCRIPTS if name.endswith(".sh")} == {f"{name}.sh" for name in named}
+    assert set(OURS) <= named
+
+
+@pytest.mark.parametrize("command", OURS)
+def test_version(command: str) -> None:
+    ran = run_ours(command, "--version")
+    assert (ran.status, ran.out, ran.err) == (0, ["4.3.1"], [])
+
+
+@pytest.mark.parametrize("command", OURS)
+def test_help_and_no_words_at_all_name_the_options(command: str) -> None:
+    for words in (["--help"], []):
+        ran = run_ours(command, *words)
+        assert (ran.status, ran.out) == (1, [])
+        assert len(ran.err) > 3
+        assert all(len(line) <= 80 for line in ran.err[1:])

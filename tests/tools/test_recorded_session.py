@@ -1,0 +1,101 @@
+"""A session recorded from Apache Kafka's own commands, replayed with ours against our broker.
+
+Method: golden/kafka-4.3.1-commands.txt holds what was typed and what was answered, in order; each command is one test,
+and the later ones build on what the earlier ones have created. Standard output and exit status must be the same, and so
+must what Kafka says on standard error, its stack frames aside. Ids, times, addresses and directories are replaced by
+their names on both sides.
+"""
+
+from __future__ import annotations
+
+import re
+import shlex
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from harness.broker import Broker
+from running import OURS, Ran, run_ours
+
+GOLDEN = Path(__file__).resolve().parent / "golden" / "kafka-4.3.1-commands.txt"
+# Here a word of the recorded command line holds blanks, or the answer is ours by intent.
+QUOTED = {"bad name!": "'bad name!'"}
+CUT = 300  # longer lines of the recording were cut
+LINES_KEPT = 9  # and so were longer outputs
+
+
+class Recorded:
+    def __init__(self, number: int, command: str) -> None:
+        self.number = number
+        self.command = command
+        self.out: list[str] = []
+        self.err: list[str] = []
+        self.status = 0
+
+    def words(self, bootstrap: str) -> list[str]:
+        text = self.command.replace("HOST:9092", bootstrap)
+        for plain, quoted in QUOTED.items():
+            text = text.replace(plain, quoted)
+        return shlex.split(text)
+
+
+def recorded() -> Iterator[Recorded]:
+    current: Recorded | None = None
+    for number, line in enumerate(GOLDEN.read_text().splitlines(), 1):
+        if line.startswith("$ "):
+            current = Recorded(number, line[2:])
+        elif current is not None and line.startswith("  rc="):
+            current.status = int(line[5:])
+            yield current
+        elif current is not None:
+            {"out": current.out, "err": current.err}[line[2:5]].append(line[7:].replace("<TAB>", "\t"))
+
+
+SESSION = list(recorded())
+# What the recorded session takes for granted and our broker or our commands do otherwise, with the reason.
+OTHERWISE = {
+    "kafka-topics --bootstrap-server HOST:9092 --describe --topics-with-overrides": "there all topics had one setting",
+    "kafka-topics ": "the help has texts of our own; test_help.py looks at it",
+    "kafka-topics --bootstrap-server 127.0.0.1:1 --list --command-config /dev/null": "takes a minute; test_topics.py",
+}
+
+
+def replayed() -> Iterator[object]:
+    for each in SESSION:
+        tool = each.command.split()[0]
+        if tool in OURS and each.command not in OTHERWISE:
+            yield pytest.param(each, id=f"{each.number}-{tool}")
+
+
+def normal(line: str) -> str:
+    line = re.sub(r"(?<![\w-])[\w-]{22}(?![\w-])", "ID", line)
+    line = re.sub(r"\b1\d{12}\b", "TIME", line)
+    line = re.sub(r"127\.0\.0\.1:\d+", "HOST:9092", line)
+    # Formatting with eligible.leader.replicas.version=1 stores this one in Kafka.
+    line = re.sub(r"min\.insync\.replicas=1,|,min\.insync\.replicas=1|min\.insync\.replicas=1", "", line)
+    return line[:CUT].rstrip() if len(line) > CUT else line.rstrip()
+
+
+def without_internal(lines: list[str]) -> list[str]:
+    return [line for line in lines if "__consumer_offsets" not in line]
+
+
+@pytest.mark.parametrize("step", list(replayed()))
+def test_recorded_command(step: Recorded, fresh: Broker, tmp_path: Path) -> None:
+    tool, *words = step.words(fresh.bootstrap)
+    ran = run_ours(tool, *words, cwd=tmp_path)
+    compare(ran, step)
+
+
+def compare(ran: Ran, step: Recorded) -> None:
+    assert ran.status == step.status, ran
+    out, wanted = without_internal(ran.out), without_internal(step.out)
+    if len(step.out) >= LINES_KEPT:
+        out = out[: len(wanted)]
+    assert [normal(line) for line in out] == [normal(line) for line in wanted], ran
+    shown = [normal(line).split(": ", 1)[-1] for line in ran.err]
+    for line in step.err:
+        # Java names a class of its own before some texts; the text is what counts.
+        text = normal(line).split(": ", 1)[-1]
+        assert any(text[: CUT - 120] in each or each in text for each in shown), (line, ran)
