@@ -5,7 +5,7 @@ Threads: every method may be called from any thread; the GIL is given back while
 
 import os
 from types import TracebackType
-from typing import Final, NamedTuple, Self
+from typing import Final, NamedTuple, Self, final
 
 from typing_extensions import Buffer
 
@@ -57,22 +57,24 @@ class ProducerStateError(EngineError):
     fault: str
     def __init__(self, message: str, fault: str) -> None: ...
 
+@final
 class FileCache:
     """Keeps at most `limit` files open among all logs that share it, closing the longest idle ones."""
 
     limit: Final[int]
-    def __init__(self, limit: int = 256) -> None: ...
+    def __new__(cls, limit: int = 256) -> Self: ...
     @property
     def open_count(self) -> int: ...
 
+@final
 class Log:
     """A partition's log.  See `pykafka_core.log.Log`, which this is."""
 
     files: Final[FileCache]
     recovery: Final[Recovery]
 
-    def __init__(
-        self,
+    def __new__(
+        cls,
         directory: str | os.PathLike[str],
         files: FileCache | None = None,
         *,
@@ -80,7 +82,7 @@ class Log:
         clean: bool = False,
         recovery_point: int = 0,
         log_start_offset: int = -1,
-    ) -> None: ...
+    ) -> Self: ...
     def __enter__(self) -> Self: ...
     def __exit__(
         self, exc_type: type[BaseException] | None, exc: BaseException | None, traceback: TracebackType | None

@@ -8,6 +8,7 @@ import errno
 import os
 from collections import namedtuple
 
+cimport cython
 from cpython.buffer cimport PyBUF_SIMPLE, PyBuffer_Release, PyObject_GetBuffer
 from cpython.bytes cimport PyBytes_AS_STRING, PyBytes_FromStringAndSize
 from libc.stdint cimport INT32_MAX, INT64_MAX, int32_t, int64_t, uint8_t
@@ -51,7 +52,7 @@ class ProducerStateError(EngineError):
         return type(self), (self.args[0], self.fault)
 
 
-FAULTS = {
+_FAULTS = {
     kc.KC_FAULT_CORRUPT: "corrupt",
     kc.KC_FAULT_INVALID_RECORD: "invalid record",
     kc.KC_FAULT_TOO_LARGE: "too large",
@@ -61,6 +62,7 @@ FAULTS = {
 }
 
 
+@cython.final
 cdef class FileCache:
     def __cinit__(self, Py_ssize_t limit=256):
         if limit <= 0:
@@ -82,7 +84,7 @@ cdef class FileCache:
 cdef object refused(const kc.kc_batch_refusal *refusal):
     cdef char text[kc.KC_BATCH_REFUSAL_TEXT_MAX]
     kc.kc_batch_refusal_format(refusal, text, sizeof(text))
-    return InvalidRecordError((<bytes>text).decode(), FAULTS[<int>refusal.fault], refusal.record_index)
+    return InvalidRecordError((<bytes>text).decode(), _FAULTS[<int>refusal.fault], refusal.record_index)
 
 
 cdef kc.kc_batch_rules load_rules(tuple rules, bint log_append_time) except *:
@@ -142,6 +144,7 @@ cdef object timestamped_offset(kc.kc_log_position *found):
     return TimestampedOffset(found.offset, found.timestamp, found.leader_epoch, batch)
 
 
+@cython.final
 cdef class Log:
     def __cinit__(self, directory, FileCache files=None, *, config=None, bint clean=False, int64_t recovery_point=0,
                   int64_t log_start_offset=-1):
