@@ -29,15 +29,10 @@ def find_coordinator(request: FindCoordinatorRequest, context: RequestContext) -
     if not 0 <= request.key_type <= SHARE or (request.key_type == SHARE and context.api_version < SHARE_VERSION):
         code, message = ErrorCode.INVALID_REQUEST, f"Unknown coordinator type {request.key_type}."
     else:
-<<<<<<< HEAD
         code, message = (
             ErrorCode.COORDINATOR_NOT_AVAILABLE,
             "This broker coordinates no groups and no transactions yet.",
         )
-=======
-        code = ErrorCode.COORDINATOR_NOT_AVAILABLE
-        message = "This broker coordinates no groups and no transactions yet."
->>>>>>> d909c05 (native: stubs of the log bridge as stubtest sees it)
     if context.api_version < BATCHED_VERSION:
         return FindCoordinatorResponse(error_code=code, error_message=message, node_id=-1, host="", port=-1)
     return FindCoordinatorResponse(
