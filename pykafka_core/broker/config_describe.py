@@ -10,7 +10,7 @@ documentation).
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from enum import IntEnum
 from typing import Any, Final
 
@@ -105,16 +105,17 @@ def broker_values(
     return merged
 
 
-def _broker_synonyms(name: str, layers: Layers) -> list[ConfigSynonym]:
-    key = BROKER_CONFIGS[name]
+def _broker_synonyms(names: Sequence[str], layers: Layers) -> list[ConfigSynonym]:
+    """The values of broker configs of one meaning, the strongest first. Of defaults the first name's alone is shown."""
     found = [
-        ConfigSynonym(name, None if key.sensitive else layer[name], source)
+        ConfigSynonym(name, None if BROKER_CONFIGS[name].sensitive else layer[name], source)
         for layer, source in zip(layers, _LAYER_SOURCES, strict=True)
+        for name in names
         if name in layer and (source is ConfigSource.STATIC_BROKER or name in DYNAMIC_BROKER_CONFIGS)
     ]
-    default = format_value(key.default)
+    default = format_value(BROKER_CONFIGS[names[0]].default) if names else None
     if default is not None:
-        found.append(ConfigSynonym(name, default, ConfigSource.DEFAULT))
+        found.append(ConfigSynonym(names[0], default, ConfigSource.DEFAULT))
     return found
 
 
@@ -141,8 +142,7 @@ def describe_topic(overrides: Mapping[str, str], values: Mapping[str, Any], laye
         if key.name in overrides:
             value = overrides[key.name]
             synonyms.append(ConfigSynonym(key.name, value, ConfigSource.DYNAMIC_TOPIC))
-        for synonym, _ in key.synonyms:
-            synonyms += _broker_synonyms(synonym, layers)
+        synonyms += _broker_synonyms([name for name, _ in key.synonyms], layers)
         entries.append(_entry(key, value, synonyms, read_only=False))
     return entries
 
@@ -153,7 +153,7 @@ def describe_broker(values: Mapping[str, Any], layers: Layers) -> list[ConfigEnt
         _entry(
             key,
             format_value(values[name]),
-            _broker_synonyms(name, layers),
+            _broker_synonyms([name], layers),
             read_only=name not in DYNAMIC_BROKER_CONFIGS,
         )
         for name, key in sorted(BROKER_CONFIGS.items())

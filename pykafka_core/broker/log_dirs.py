@@ -74,7 +74,7 @@ class Directory:
     path: Path
     directory_id: bytes
     clean: bool = False
-    """The last stop was clean, as found at the start."""
+    """Until the broker runs: the last stop was clean, or nothing ever was here. At the end: so is this one."""
     recovery_points: dict[TopicPartition, int] = field(default_factory=dict)
     log_starts: dict[TopicPartition, int] = field(default_factory=dict)
     found: set[TopicPartition] = field(default_factory=set)
@@ -83,11 +83,14 @@ class Directory:
 
 
 class LogDirs:
-    def __init__(self, directories: Iterable[tuple[Path, bytes]], *, files_open_max: int) -> None:
-        """`directories`: path and id of each of log.dirs, locked by the caller for as long as this object is used.
+    def __init__(self, directories: Iterable[tuple[Path, bytes, bool]], *, files_open_max: int) -> None:
+        """`directories`: path and id of each of log.dirs, and whether it is new; locked by the caller for as long as
+        this object is used.
 
         `files_open_max`: how many segment files may be open at a time."""
-        self._directories: Final = [Directory(path=path, directory_id=each_id) for path, each_id in directories]
+        self._directories: Final = [
+            Directory(path=path, directory_id=directory_id, clean=is_new) for path, directory_id, is_new in directories
+        ]
         self._files: Final = FileCache(files_open_max)
         self._places: Final[dict[Log, tuple[Directory, TopicPartition]]] = {}
         self._condemned: Final[list[tuple[float, Path]]] = []
@@ -125,8 +128,8 @@ class LogDirs:
             marker = directory.path / CLEAN_SHUTDOWN_FILE
             directory.recovery_points = read_checkpoint(directory.path / RECOVERY_POINT_CHECKPOINT)
             directory.log_starts = read_checkpoint(directory.path / LOG_START_CHECKPOINT)
-            directory.clean = marker.exists()
-            if directory.clean:
+            if marker.exists():
+                directory.clean = True
                 marker.unlink()
                 sync_directory(directory.path)
 
@@ -275,9 +278,12 @@ class LogDirs:
         import shutil
 
         now = time.monotonic()
-        due = [path for when, path in self._condemned if when <= now]
-        self._condemned[:] = [(when, path) for when, path in self._condemned if when > now]
-        for path in due:
+        # Another thread may add to the list meanwhile.
+        for entry in list(self._condemned):
+            when, path = entry
+            if when > now:
+                continue
+            self._condemned.remove(entry)
             if path.name.endswith(DELETED_FILE_SUFFIX):
                 path.unlink(missing_ok=True)
             else:
@@ -325,7 +331,7 @@ class LogDirs:
         """Close every log and write the checkpoints. A directory in which something fails is not clean."""
         for directory in self._directories:
             directory.clean = True
-            for place, opened in directory.logs.items():
+            for place, opened in list(directory.logs.items()):
                 try:
                     if not opened.writable:
                         directory.clean = False

@@ -38,6 +38,7 @@ class Pump:
         self._tasks: Final = tasks
         self._frame_size_max: Final = frame_size_max
         self._refusals: Final = RateLimit()
+        self._failures: Final = RateLimit()
         self.running: Final[set[asyncio.Task[None]]] = set()
         """Requests whose handlers are waiting for something."""
 
@@ -89,4 +90,5 @@ class Pump:
 
     def _fail(self, request: Request) -> None:
         self._server.reply(request.token, None, close=True)
-        handler_log.exception("A request from %s could not be handled", request.peer)
+        if self._failures.passes() is not None:
+            handler_log.exception("A request from %s could not be handled", request.peer)

@@ -29,7 +29,7 @@ from pykafka_core.broker.dispatch import Dispatcher
 from pykafka_core.broker.errors import RequestError, StartError
 from pykafka_core.broker.features import features_of, supported_levels
 from pykafka_core.broker.limits import segment_files_max
-from pykafka_core.broker.listeners import OpenListener, bind_listener, start_listening
+from pykafka_core.broker.listeners import OpenListener, bind_listener, check_advertised, start_listening
 from pykafka_core.broker.log_dirs import LogDirs
 from pykafka_core.broker.pump import Pump
 from pykafka_core.broker.topics import Topics
@@ -93,6 +93,9 @@ class Broker:
         with ExitStack() as undo:
             try:
                 running = await self._start(undo)
+            except StoppedError:
+                log.info("Stopped before it had started")
+                return
             except (MetadataError, EngineError, OSError, RequestError) as error:
                 raise StartError(sentence_of(error)) from error
             await running.serve(self._stopping, self._hastened, lambda: self._on_started(self))
@@ -120,7 +123,8 @@ class Broker:
         for bound in sockets:
             undo.callback(bound.close)
         log_dirs = LogDirs(
-            [(each.path, each.directory_id) for each in directories.directories], files_open_max=segment_files_max()
+            [(each.path, each.directory_id, each.formatted) for each in directories.directories],
+            files_open_max=segment_files_max(),
         )
         log_dirs.take_markers()
         store = LocalMetadataStore.open(
@@ -137,20 +141,27 @@ class Broker:
         try:
             await running.register()
             log_dirs.scan(store.image, directories.node_id)
-            running.open_topics()
+            if log_dirs.clean:
+                running.open_topics()
+            else:
+                # Recovery reads what may have been lost, which takes its time: signals must be heard meanwhile.
+                await asyncio.to_thread(running.open_topics, self._stopping.is_set)
+            await running.create_topics(self._start_topics)
             for listener, bound in zip(self.listeners, sockets, strict=True):
                 start_listening(listener, bound, backlog=config.socket_listen_backlog_size)
                 index = self.listeners.index(listener)
                 running.server.listen(bound.detach(), index, listener.advertised_host, listener.advertised_port or 0)
             running.server.start()
-            undo.callback(running.server.stop)
-            await running.create_topics(self._start_topics)
         except BaseException:
             # Nothing was served, so nothing can be lost; what was unclean before stays so.
             log_dirs.abandon()
             await store.close()
             raise
         return running
+
+
+class StoppedError(Exception):
+    """A stop was asked for before the broker had started."""
 
 
 class Ports(dict[str, Any]):
@@ -273,13 +284,16 @@ class RunningBroker:
             records += bump_leader_epochs(image, self._node_id)
         await store.commit(records)
 
-    def open_topics(self) -> None:
-        """Open the log of every partition and publish the topic table."""
+    def open_topics(self, is_stopping: Callable[[], bool] = lambda: False) -> None:
+        """Open the log of every partition and publish the topic table. Raises StoppedError if a stop was asked for."""
         image = self._store.image
-        self._topics.put(
-            self._topics.opened(topic, self._configs.topic_settings(image.topic_config(topic.name)), self._config)
-            for topic in image.topics.values()
-        )
+        opened = []
+        for topic in image.topics.values():
+            if is_stopping():
+                raise StoppedError
+            settings = self._configs.topic_settings(image.topic_config(topic.name))
+            opened.append(self._topics.opened(topic, settings, self._config))
+        self._topics.put(opened)
 
     async def create_topics(self, wanted: Sequence[StartTopic]) -> None:
         """Create those of these topics that do not exist. Raises RequestError."""
@@ -308,7 +322,10 @@ class RunningBroker:
                 frame_size_max=self._config.socket_request_max_bytes,
             )
             loop.add_reader(self.server.fileno(), pump.receive)
-            chores = [tasks.create_task(self._write_checkpoints()), tasks.create_task(self._sweep())]
+            chores = [
+                tasks.create_task(chore)
+                for chore in (self._write_checkpoints(), self._sweep(), check_advertised(self._listeners))
+            ]
             self._announce()
             on_started()
             try:
@@ -318,7 +335,12 @@ class RunningBroker:
             finally:
                 loop.remove_reader(self.server.fileno())
                 self.server.stop()
-                for task in (*chores, *pump.running):
+                for task in chores:
+                    task.cancel()
+                # What changes topics is seen to its end, so that nothing is half done when the logs are closed.
+                while pump.running and not hastened.is_set():
+                    await asyncio.wait(pump.running, timeout=DRAIN_STEP_S)
+                for task in pump.running:
                     task.cancel()
         await self._close()
         log.info("[KafkaServer id=%d] shut down completed", self._node_id)

@@ -3,12 +3,13 @@
 Method: sockets are really bound; running brokers with several listeners are asked over each.
 """
 
+import logging
 import socket
 
 import pytest
 
 from pykafka_core.broker.errors import StartError
-from pykafka_core.broker.listeners import OpenListener, bind_listener, split_address, start_listening
+from pykafka_core.broker.listeners import OpenListener, bind_listener, check_advertised, split_address, start_listening
 from pykafka_core.protocol.messages.metadata_request import MetadataRequest
 from pykafka_core.testing import Broker
 from tests.broker.raw_client import RawClient, batch_of, create_topic, produce
@@ -72,6 +73,28 @@ def test_each_listener_tells_its_own_address():
         port = int(inside.rpartition(":")[2])
         assert told(f"127.0.0.1:{port}") == ("127.0.0.1", port)
         assert outside == "kafka.example:19092"
+
+
+async def test_advertised_addresses_are_tried(caplog):
+    with caplog.at_level(logging.INFO), socket.socket() as good, socket.socket() as bad:
+        good.bind(("127.0.0.1", 0))
+        good.listen()
+        bad.bind(("127.0.0.1", 0))
+        ports = [each.getsockname()[1] for each in (good, bad)]
+        await check_advertised(
+            [OpenListener(name="NONE", host="", port=1)]
+            + [
+                OpenListener(name=name, host="", port=1, advertised_host="127.0.0.1", advertised_port=port)
+                for name, port in zip(("GOOD", "BAD"), ports, strict=True)
+            ]
+        )
+    assert [(record.levelname, record.getMessage().partition(" (")[0]) for record in caplog.records] == [
+        ("INFO", f"Clients of listener GOOD are told to connect to 127.0.0.1:{ports[0]}, which can be reached"),
+        (
+            "WARNING",
+            f"Clients of listener BAD are told to connect to 127.0.0.1:{ports[1]}, which cannot be reached from here",
+        ),
+    ]
 
 
 def test_a_client_is_told_the_address_it_came_to():

@@ -69,6 +69,46 @@ def test_a_stop_lets_a_waiting_fetch_end_soon(tmp_path: Path) -> None:
             assert time.monotonic() - begun < 10
 
 
+def test_a_stop_sees_a_creation_to_its_end(tmp_path: Path) -> None:
+    from pykafka_core.protocol.messages.create_topics_request import CreatableTopic, CreateTopicsRequest
+    from pykafka_core.protocol.messages.metadata_request import MetadataRequest
+
+    port = free_port()
+    with broker_process(tmp_path, port=port) as broker:
+        broker.await_ready()
+        with broker.client() as client:
+            topic = CreatableTopic(name="t", num_partitions=300, replication_factor=1)
+            client.send(CreateTopicsRequest(topics=[topic]), 7)
+            while not list(tmp_path.glob("t-1*")):
+                time.sleep(0.001)
+            assert broker.stop() == 0
+    with broker_process(tmp_path, port=port) as broker:
+        broker.await_ready()
+        with broker.client() as client:
+            (found,) = client.call(MetadataRequest(topics=None), 12).topics
+            assert (found.name, len(found.partitions)) == ("t", 300)
+        assert broker.stop() == 0
+        assert "WARN" not in broker.output
+
+
+async def test_a_stop_is_heard_before_the_start_is_over(tmp_path: Path) -> None:
+    from pykafka_core.broker.config import make_config
+    from pykafka_core.broker.shell import Broker
+    from pykafka_core.testing import Broker as Running
+
+    with Running(directory=tmp_path, topics={"t": 1}):
+        pass
+    (tmp_path / ".kafka_cleanshutdown").unlink()
+    started: list[Broker] = []
+    config = make_config({"log.dirs": str(tmp_path), "listeners": "PLAINTEXT://127.0.0.1:0"})
+    broker = Broker(config, on_started=started.append)
+    broker.stop_soon()
+    await broker.run()
+    assert not started
+    with Running(directory=tmp_path) as again:
+        assert again.bootstrap
+
+
 def test_killed_it_keeps_what_it_acknowledged(tmp_path: Path) -> None:
     port = free_port()
     with broker_process(tmp_path, port=port) as broker:

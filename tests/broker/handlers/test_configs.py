@@ -89,6 +89,18 @@ def test_only_what_was_asked_for(client, name):
     assert len(describe(client, TOPIC, name, []).configs) == len(describe(client, TOPIC, name).configs) > 25
 
 
+def test_synonyms_as_apache_kafka_shows_them(client, name):
+    create_topic(client, name, retention_ms=5000)
+    shown = {
+        config.name: [(s.name, s.value, s.source) for s in config.synonyms]
+        for config in describe(client, TOPIC, name, synonyms=True).configs
+    }
+    assert shown["retention.ms"] == [("retention.ms", "5000", DYNAMIC_TOPIC)]
+    assert shown["cleanup.policy"] == [("log.cleanup.policy", "delete", DEFAULT)]
+    assert shown["flush.messages"] == [("log.flush.interval.messages", str(2**63 - 1), DEFAULT)]
+    assert shown["flush.ms"] == []
+
+
 def test_a_broker(client, broker):
     configs = {config.name: config for config in describe(client, BROKER, "1", synonyms=True).configs}
     assert (configs["broker.rack"].value, configs["broker.rack"].config_source) == ("r1", STATIC)
