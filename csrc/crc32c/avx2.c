@@ -10,7 +10,7 @@
 #include <immintrin.h>
 #include <string.h>
 
-#define KC_TARGET __attribute__((target("avx2,vpclmulqdq,pclmul,sse4.2")))
+#define KC_TARGET __attribute__((target("avx2,vpclmulqdq,pclmul,sse4.2,crc32")))
 
 enum {
     FOLDED_STEP = 128,
