@@ -11,9 +11,13 @@ from pathlib import Path
 from harness import jars
 
 OURS = {
+    "kafka-console-consumer": "console_consumer",
+    "kafka-console-producer": "console_producer",
     "kafka-topics": "topics",
 }
 KAFKAS = {
+    "kafka-console-consumer": "org.apache.kafka.tools.consumer.ConsoleConsumer",
+    "kafka-console-producer": "org.apache.kafka.tools.ConsoleProducer",
     "kafka-topics": "org.apache.kafka.tools.TopicCommand",
 }
 

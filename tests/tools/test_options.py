@@ -32,12 +32,12 @@ def test_what_follows_two_dashes_is_no_option():
 @pytest.mark.parametrize(
     ("words", "text"),
     [
-        (["--me"], "--me could be any of --memory, --message"),
-        (["--no-such"], "--no-such is not a recognized option"),
-        (["--no-such=1"], "--no-such is not a recognized option"),
-        (["--config"], "Option --config requires an argument"),
-        (["--memory=1"], "--memory takes no value"),
-        (["---"], "--- is not a recognized option"),
+        (["--me"], "me is not a recognized option; it could be any of --memory, --message"),
+        (["--no-such"], "no-such is not a recognized option"),
+        (["--no-such=1"], "no-such is not a recognized option"),
+        (["--config"], "Option config requires an argument"),
+        (["--memory=1"], "Option memory does not allow an argument"),
+        (["---"], " is not a recognized option"),
     ],
 )
 def test_wrong_command_lines(words, text):
