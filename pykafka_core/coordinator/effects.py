@@ -1,0 +1,58 @@
+"""What a step asks the broker to do, in this order.
+
+An `Append` is answered with the event `Appended` of the same ticket, before any other event for that group; until then
+the group acknowledges nothing that depends on it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from pykafka_core._dataclass import dataclass
+from pykafka_core.protocol.message import Record
+
+__all__ = ["Append", "CancelTimer", "Effect", "KeyValue", "Reply", "StartTimer", "Timer"]
+
+Timer = tuple[str, str]
+"""What a timer is for, and for which member: ("session", member id), ("join", ""), ("sync", "")."""
+
+KeyValue = tuple[Record, Record | None, int]
+"""A coordinator record: key, value (None: a tombstone) and the version the value is written in."""
+
+
+@dataclass(slots=True, frozen=True, kw_only=True)
+class Append:
+    """Append these records, in one batch, to the group's partition of __consumer_offsets."""
+
+    group_id: str
+    ticket: int
+    records: Sequence[KeyValue]
+
+
+@dataclass(slots=True, frozen=True, kw_only=True)
+class Reply:
+    """Answer a request. `request` is the number that its event bore."""
+
+    request: int
+    answer: Any
+
+
+@dataclass(slots=True, frozen=True, kw_only=True)
+class StartTimer:
+    """Send `TimerFired` after this many milliseconds. A timer of the same name is replaced."""
+
+    group_id: str
+    timer: Timer
+    delay_ms: int
+
+
+@dataclass(slots=True, frozen=True, kw_only=True)
+class CancelTimer:
+    """Forget a timer. One that does not run is no mistake."""
+
+    group_id: str
+    timer: Timer
+
+
+Effect = Append | Reply | StartTimer | CancelTimer

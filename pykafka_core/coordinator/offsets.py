@@ -1,0 +1,108 @@
+"""The committed offsets of one group.
+
+Invariants:
+  1. What can be fetched is in the log: a commit is seen once its record was appended.
+  2. An offset expires only while nobody can be using it: the group is empty, or has no members by its nature, or (a
+     consumer group) no longer subscribes to the topic.
+
+Offsets that a transaction has sent and not yet ended are the transaction coordinator's business; `unstable` is where
+it says which partitions those are. Source: KIP-211, KIP-447;
+org.apache.kafka.coordinator.group.OffsetMetadataManager.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Final
+
+from pykafka_core.coordinator.classic import ClassicGroup, GroupState
+from pykafka_core.coordinator.effects import KeyValue
+from pykafka_core.coordinator.events import (
+    CommitOffsets,
+    CommittedOffset,
+    FetchOffsets,
+    GroupConfig,
+    Now,
+    OffsetsAnswer,
+    TopicPartition,
+)
+from pykafka_core.coordinator.records import offset_record, offset_tombstone
+from pykafka_core.protocol.errors import ErrorCode
+
+__all__ = ["CommittedOffsets"]
+
+NONE: Final = -1
+
+
+class CommittedOffsets:
+    def __init__(self, group_id: str, config: GroupConfig) -> None:
+        self._group_id: Final = group_id
+        self._config: Final = config
+        self.committed: Final[dict[TopicPartition, CommittedOffset]] = {}
+        self.unstable: Final[set[TopicPartition]] = set()
+        """Partitions for which a transaction that has not ended has sent an offset."""
+
+    def plan_commit(
+        self, event: CommitOffsets, now: Now
+    ) -> tuple[dict[TopicPartition, ErrorCode], dict[TopicPartition, CommittedOffset]]:
+        """What each partition is to be answered if the log takes the offsets, and those offsets."""
+        limit = self._config.offset_metadata_max_bytes
+        expire_ms = NONE if event.retention_ms == NONE else now.wall_ms + event.retention_ms
+        answers: dict[TopicPartition, ErrorCode] = {}
+        offsets: dict[TopicPartition, CommittedOffset] = {}
+        for partition, offset, leader_epoch, metadata, topic_id in event.offsets:
+            if len(metadata) * 4 > limit and len(metadata.encode()) > limit:
+                answers[partition] = ErrorCode.OFFSET_METADATA_TOO_LARGE
+                continue
+            answers[partition] = ErrorCode.NONE
+            offsets[partition] = CommittedOffset(offset, leader_epoch, metadata, now.wall_ms, expire_ms, topic_id)
+        return answers, offsets
+
+    def records(self, offsets: Mapping[TopicPartition, CommittedOffset]) -> list[KeyValue]:
+        return [offset_record(self._group_id, partition, committed) for partition, committed in offsets.items()]
+
+    def fetch(self, event: FetchOffsets) -> OffsetsAnswer:
+        wanted: Iterable[TopicPartition] = self.committed if event.partitions is None else event.partitions
+        found: dict[TopicPartition, CommittedOffset | ErrorCode | None] = {}
+        for partition in wanted:
+            if event.require_stable and partition in self.unstable:
+                found[partition] = ErrorCode.UNSTABLE_OFFSET_COMMIT
+            else:
+                found[partition] = self.committed.get(partition)
+        return OffsetsAnswer(offsets=found)
+
+    def expired(self, group: ClassicGroup, now: Now) -> list[TopicPartition]:
+        """The partitions whose offsets nobody has used for too long."""
+        if group.protocol_type is None or (group.state is GroupState.EMPTY and group.state_ms == NONE):
+            since = NONE
+            subscribed: frozenset[str] = frozenset()
+        elif group.state is GroupState.EMPTY:
+            since = group.state_ms
+            subscribed = frozenset()
+        elif group.state is GroupState.STABLE and (topics := group.subscribed_topics()) is not None:
+            since = NONE
+            subscribed = topics
+        else:
+            return []
+        return [
+            partition
+            for partition, committed in self.committed.items()
+            if partition[0] not in subscribed
+            and partition not in self.unstable
+            and self._is_expired(committed, committed.commit_ms if since == NONE else since, now)
+        ]
+
+    def _is_expired(self, committed: CommittedOffset, since_ms: int, now: Now) -> bool:
+        if committed.expire_ms != NONE:
+            return now.wall_ms >= committed.expire_ms
+        return now.wall_ms - since_ms >= self._config.offsets_retention_ms
+
+    def of_topics(self, topics: frozenset[str]) -> list[TopicPartition]:
+        return [partition for partition in self.committed if partition[0] in topics]
+
+    def tombstones(self, partitions: Sequence[TopicPartition]) -> list[KeyValue]:
+        return [offset_tombstone(self._group_id, partition) for partition in partitions]
+
+    def drop(self, partitions: Iterable[TopicPartition]) -> None:
+        for partition in partitions:
+            self.committed.pop(partition, None)
