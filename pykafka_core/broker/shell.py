@@ -18,7 +18,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import os
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Coroutine, Mapping, Sequence
 from contextlib import ExitStack
 from typing import TYPE_CHECKING, Any, Final
 
@@ -44,6 +44,7 @@ from pykafka_core.native import EngineError, Server
 if TYPE_CHECKING:
     from pykafka_core.broker.config import BrokerConfig
     from pykafka_core.broker.config_admin import ConfigAdmin
+    from pykafka_core.broker.groups import Groups
     from pykafka_core.broker.producer_ids import ProducerIds
     from pykafka_core.broker.topic_admin import TopicAdmin
     from pykafka_core.protocol.message import Record
@@ -195,6 +196,8 @@ class RunningBroker:
         self._listeners: Final = listeners
         self._node_id: Final = directories.node_id
         self._broker_epoch = -1
+        self._tasks: asyncio.TaskGroup | None = None
+        self._chores: Final[list[asyncio.Task[None]]] = []
         configs = Configs(config=config, store=store, node_id=self._node_id)
         admin_lock = asyncio.Lock()
         self.server: Final = make_server(config, self._node_id)
@@ -223,6 +226,7 @@ class RunningBroker:
                 "topic_admin": self._make_topic_admin,
                 "config_admin": self._make_config_admin,
                 "producer_ids": self._make_producer_ids,
+                "groups": self._make_groups,
             },
         )
 
@@ -253,6 +257,22 @@ class RunningBroker:
         from pykafka_core.broker.producer_ids import ProducerIds
 
         return ProducerIds(store=self._store, node_id=self._node_id)
+
+    def _make_groups(self) -> Groups:
+        from pykafka_core.broker.groups import Groups
+
+        return Groups(
+            store=self._store,
+            topics=self._topics,
+            configs=self._configs,
+            topic_admin=lambda: self._ports["topic_admin"],
+            spawn=self._spawn,
+        )
+
+    def _spawn(self, chore: Coroutine[Any, Any, None]) -> None:
+        """Run something until it ends or the broker stops."""
+        assert self._tasks is not None
+        self._chores.append(self._tasks.create_task(chore))
 
     async def register(self) -> None:
         """Say in the metadata that this broker is here, and take the lead where nobody has it."""
@@ -322,10 +342,12 @@ class RunningBroker:
                 frame_size_max=self._config.socket_request_max_bytes,
             )
             loop.add_reader(self.server.fileno(), pump.receive)
-            chores = [
-                tasks.create_task(chore)
-                for chore in (self._write_checkpoints(), self._sweep(), check_advertised(self._listeners))
-            ]
+            self._tasks = tasks
+            self._spawn(self._write_checkpoints())
+            self._spawn(self._sweep())
+            self._spawn(check_advertised(self._listeners))
+            if self._topics.find("__consumer_offsets") is not None:
+                self._ports["groups"]  # from here on it loads what the topic holds
             self._announce()
             on_started()
             try:
@@ -335,7 +357,7 @@ class RunningBroker:
             finally:
                 loop.remove_reader(self.server.fileno())
                 self.server.stop()
-                for task in chores:
+                for task in self._chores:
                     task.cancel()
                 # What changes topics is seen to its end, so that nothing is half done when the logs are closed.
                 while pump.running and not hastened.is_set():
@@ -362,6 +384,8 @@ class RunningBroker:
     async def _drain(self, pump: Pump, hastened: asyncio.Event) -> None:
         self.server.stop_listening()
         self.server.quiesce()
+        if "groups" in self._ports:
+            self._ports["groups"].stop()
         try:
             async with asyncio.timeout(DRAIN_S):
                 # The reactors set no event when they are idle.

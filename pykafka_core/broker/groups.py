@@ -1,0 +1,299 @@
+"""Runs what the group coordinator decides: appends its records to __consumer_offsets, keeps its timers, hands its
+answers to those who asked.
+
+    ask      a step whose answer comes at once: heartbeat, commit, fetch, describe
+    wait     a step whose answer may come later: join, sync
+    refusal  why a group cannot be asked about at this moment: its partition is being loaded, or is not there
+
+An `Append` is carried out and reported back to the coordinator before its next effect, so that nothing is acknowledged
+that is not in the log. __consumer_offsets is created when the first coordinator is asked for; what an earlier run left
+in it is read in the background, partition by partition.
+
+Thread: asyncio; partitions are read on another. Source: org.apache.kafka.coordinator.group.GroupCoordinatorService.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import time
+from collections.abc import Awaitable, Callable, Coroutine, Iterable
+from typing import TYPE_CHECKING, Any, Final
+
+from pykafka_core.broker.errors import RequestError
+from pykafka_core.coordinator.effects import Append, CancelTimer, Effect, KeyValue, Reply, StartTimer, Timer
+from pykafka_core.coordinator.events import (
+    Appended,
+    Event,
+    ExpireOffsets,
+    GroupConfig,
+    Now,
+    TimerFired,
+    TopicsDeleted,
+    Unload,
+)
+from pykafka_core.coordinator.groups import Group, GroupCoordinator
+from pykafka_core.coordinator.partitioning import partition_for
+from pykafka_core.native import BatchBuilder
+from pykafka_core.protocol.errors import ErrorCode
+from pykafka_core.protocol.records.framing import encode_coordinator_key, encode_coordinator_value
+from pykafka_core.protocol.records.metadata.remove_topic_record import RemoveTopicRecord
+
+if TYPE_CHECKING:
+    from pykafka_core.broker.configs import Configs
+    from pykafka_core.broker.groups_load import LoadedPartition
+    from pykafka_core.broker.topic_admin import TopicAdmin
+    from pykafka_core.broker.topics import RunningTopic, Topics
+    from pykafka_core.metadata.store import MetadataChange, MetadataStore
+
+__all__ = ["OFFSETS_TOPIC", "Groups", "group_config"]
+
+log = logging.getLogger("kafka.coordinator.group.GroupCoordinatorService")
+
+OFFSETS_TOPIC: Final = "__consumer_offsets"
+EXPIRIES_PER_TURN: Final = 100
+"""Groups whose offsets are looked at before others get their turn."""
+
+APPEND_ERRORS: Final[dict[int, ErrorCode]] = {
+    ErrorCode.UNKNOWN_TOPIC_OR_PARTITION: ErrorCode.COORDINATOR_NOT_AVAILABLE,
+    ErrorCode.NOT_ENOUGH_REPLICAS: ErrorCode.COORDINATOR_NOT_AVAILABLE,
+    ErrorCode.REQUEST_TIMED_OUT: ErrorCode.COORDINATOR_NOT_AVAILABLE,
+    ErrorCode.NOT_LEADER_OR_FOLLOWER: ErrorCode.NOT_COORDINATOR,
+    ErrorCode.KAFKA_STORAGE_ERROR: ErrorCode.NOT_COORDINATOR,
+    ErrorCode.MESSAGE_TOO_LARGE: ErrorCode.MESSAGE_TOO_LARGE,
+}
+"""What members are told of a failed append; any other failure is unexpected."""
+
+
+def group_config(values: Any) -> GroupConfig:
+    """The coordinator's settings from a broker's. `values`: typed values by Kafka's names."""
+    return GroupConfig(
+        min_session_timeout_ms=values["group.min.session.timeout.ms"],
+        max_session_timeout_ms=values["group.max.session.timeout.ms"],
+        initial_rebalance_delay_ms=values["group.initial.rebalance.delay.ms"],
+        max_size=values["group.max.size"],
+        offset_metadata_max_bytes=values["offset.metadata.max.bytes"],
+        offsets_retention_ms=values["offsets.retention.minutes"] * 60_000,
+    )
+
+
+class Groups:
+    def __init__(
+        self,
+        *,
+        store: MetadataStore,
+        topics: Topics,
+        configs: Configs,
+        topic_admin: Callable[[], TopicAdmin],
+        spawn: Callable[[Coroutine[Any, Any, None]], object],
+    ) -> None:
+        """`spawn` runs a coroutine for as long as the broker runs."""
+        self._store: Final = store
+        self._topics: Final = topics
+        self._configs: Final = configs
+        self._topic_admin: Final = topic_admin
+        self._spawn: Final = spawn
+        self._loop: Final = asyncio.get_running_loop()
+        self.coordinator: Final = GroupCoordinator(group_config(configs.broker_values()))
+        self._request = 0
+        self._answers: Final[dict[int, Any]] = {}
+        self._waiting: Final[dict[int, asyncio.Future[Any]]] = {}
+        self._timers: Final[dict[tuple[str, Timer], asyncio.TimerHandle]] = {}
+        self._loading: Final[set[int]] = set()
+        self._creating: Final = asyncio.Lock()
+        self._stopped = False
+        topic = topics.find(OFFSETS_TOPIC)
+        if topic is not None:
+            self._loading.update(range(len(topic.partitions)))
+            spawn(self._load(topic))
+        spawn(self._expire())
+        store.watch(self._metadata_changed)
+
+    # ---- asking
+
+    def refusal(self, group_id: str) -> ErrorCode:
+        """NONE if the group may be asked about."""
+        topic = self._topics.find(OFFSETS_TOPIC)
+        if topic is None or self._stopped:
+            return ErrorCode.NOT_COORDINATOR
+        if self._loading and partition_for(group_id, len(topic.partitions)) in self._loading:
+            return ErrorCode.COORDINATOR_LOAD_IN_PROGRESS
+        return ErrorCode.NONE
+
+    def request(self) -> int:
+        """A number for a request's event."""
+        self._request += 1
+        return self._request
+
+    def ask(self, event: Any) -> Any:
+        """Take a step; return its answer, which must come at once."""
+        self._step(event)
+        return self._answers.pop(event.request)
+
+    def wait(self, event: Any) -> Awaitable[Any]:
+        """Take a step, now; the answer may take as long as other members do."""
+        answer = self._waiting[event.request] = self._loop.create_future()
+        self._step(event)
+        return answer
+
+    async def coordinator_error(self) -> ErrorCode:
+        """NONE if this broker can be named as the coordinator of a group; the topic is made if it is missing."""
+        async with self._creating:
+            if self._topics.find(OFFSETS_TOPIC) is None and not self._stopped:
+                await self._create()
+        return ErrorCode.COORDINATOR_NOT_AVAILABLE if self._topics.find(OFFSETS_TOPIC) is None else ErrorCode.NONE
+
+    @property
+    def is_loading(self) -> bool:
+        return bool(self._loading)
+
+    def all(self) -> Iterable[tuple[str, Group]]:
+        return self.coordinator.groups.items()
+
+    # ---- steps
+
+    def _now(self) -> Now:
+        return Now(int(self._loop.time() * 1000), time.time_ns() // 1_000_000)
+
+    def _step(self, event: Event) -> None:
+        self._run(self.coordinator.step(event, self._now()))
+
+    def _run(self, effects: Iterable[Effect]) -> None:
+        for effect in effects:
+            match effect:
+                case Reply():
+                    self._reply(effect)
+                case Append():
+                    error = self._append(effect.group_id, effect.records)
+                    self._step(Appended(group_id=effect.group_id, ticket=effect.ticket, error=error))
+                case StartTimer():
+                    self._start_timer(effect)
+                case CancelTimer():
+                    running = self._timers.pop((effect.group_id, effect.timer), None)
+                    if running is not None:
+                        running.cancel()
+
+    def _reply(self, reply: Reply) -> None:
+        waiting = self._waiting.pop(reply.request, None)
+        if waiting is None:
+            self._answers[reply.request] = reply.answer
+        elif not waiting.done():
+            waiting.set_result(reply.answer)
+
+    def _start_timer(self, effect: StartTimer) -> None:
+        key = (effect.group_id, effect.timer)
+        running = self._timers.get(key)
+        if running is not None:
+            running.cancel()
+        self._timers[key] = self._loop.call_later(effect.delay_ms / 1000, self._fire, key)
+
+    def _fire(self, key: tuple[str, Timer]) -> None:
+        del self._timers[key]
+        self._step(TimerFired(group_id=key[0], timer=key[1]))
+
+    def _append(self, group_id: str, records: Iterable[KeyValue]) -> ErrorCode:
+        topic = self._topics.find(OFFSETS_TOPIC)
+        if topic is None:
+            return ErrorCode.NOT_COORDINATOR
+        builder = BatchBuilder()
+        timestamp = time.time_ns() // 1_000_000
+        for key, value, version in records:
+            builder.add(
+                timestamp,
+                encode_coordinator_key(key),
+                None if value is None else encode_coordinator_value(value, version),
+            )
+        partition = topic.partitions[partition_for(group_id, len(topic.partitions))]
+        outcome = partition.append(builder.finish(), topic.native.config)
+        if not outcome.error_code:
+            return ErrorCode.NONE
+        log.error(
+            "Cannot write the records of group %r to %s-%d: %s",
+            group_id, OFFSETS_TOPIC, partition.index, ErrorCode(outcome.error_code).meaning,
+        )  # fmt: skip
+        return APPEND_ERRORS.get(outcome.error_code, ErrorCode.UNKNOWN_SERVER_ERROR)
+
+    # ---- the life of the topic
+
+    async def _create(self) -> None:
+        values = self._configs.broker_values()
+        admin = self._topic_admin()
+        try:
+            plan = admin.plan(
+                OFFSETS_TOPIC,
+                partition_count=values["offsets.topic.num.partitions"],
+                replication_factor=1,
+                configs=[
+                    ("cleanup.policy", "compact"),
+                    ("compression.type", "producer"),
+                    ("segment.bytes", str(values["offsets.topic.segment.bytes"])),
+                ],
+            )
+            (outcome,) = await admin.create([plan])
+            if isinstance(outcome, RequestError) and outcome.code != ErrorCode.TOPIC_ALREADY_EXISTS:
+                raise outcome
+        except RequestError as error:
+            log.error("Cannot create %s: %s", OFFSETS_TOPIC, error)
+
+    async def _load(self, topic: RunningTopic) -> None:
+        from pykafka_core.broker.groups_load import read_partition
+
+        began = time.monotonic()
+        for partition in topic.partitions:
+            if partition.index in self._loading:
+                try:
+                    found = await asyncio.to_thread(read_partition, partition.log)
+                except Exception:
+                    # Its groups stay unavailable: to serve them without what is on disk would lose offsets.
+                    log.exception("Cannot load %s-%d", OFFSETS_TOPIC, partition.index)
+                    continue
+                self._take_over(partition.index, found)
+        log.info(
+            "Loaded %d groups from %s in %d ms",
+            len(self.coordinator.groups), OFFSETS_TOPIC, (time.monotonic() - began) * 1000,
+        )  # fmt: skip
+
+    def _take_over(self, index: int, found: LoadedPartition) -> None:
+        if index not in self._loading or self._stopped:
+            return
+        for group_id, value in found.groups.items():
+            self.coordinator.load_group(group_id, value)
+        for group_id, offsets in found.offsets.items():
+            self.coordinator.load_offsets(group_id, offsets)
+        self._loading.discard(index)
+        self._run(self.coordinator.loaded({*found.groups, *found.offsets}, self._now()))
+
+    async def _expire(self) -> None:
+        interval_s = self._configs.broker_values()["offsets.retention.check.interval.ms"] / 1000
+        while True:
+            await asyncio.sleep(interval_s)
+            for count, group_id in enumerate(list(self.coordinator.groups), 1):
+                self._step(ExpireOffsets(group_id=group_id))
+                if count % EXPIRIES_PER_TURN == 0:
+                    await asyncio.sleep(0)
+
+    def _metadata_changed(self, change: MetadataChange) -> None:
+        records = change.records
+        if change.previous is None or (
+            records is not None and not any(each.API_KEY == RemoveTopicRecord.API_KEY for each in records)
+        ):
+            return
+        gone = frozenset(change.previous.topics.keys() - change.image.topics.keys())
+        if OFFSETS_TOPIC in gone:
+            self._unload_all()
+            self._loading.clear()
+        elif gone:
+            for group_id in list(self.coordinator.groups):
+                self._step(TopicsDeleted(group_id=group_id, topics=gone))
+
+    def _unload_all(self) -> None:
+        for group_id in list(self.coordinator.groups):
+            self._step(Unload(group_id=group_id))
+
+    def stop(self) -> None:
+        """Answer whoever waits; coordinate nothing any more."""
+        self._stopped = True
+        self._unload_all()
+        for timer in self._timers.values():
+            timer.cancel()
+        self._timers.clear()

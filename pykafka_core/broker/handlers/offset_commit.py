@@ -1,0 +1,99 @@
+"""OffsetCommit (8), versions 2-10: store how far a group has read.
+
+- Answered when the record is in the log. A generation of -1 and no member: a commit without membership, which an empty
+  or new group takes.
+- Versions 2-4 carry how long to keep the offset; from 5 on `offsets.retention.minutes` alone says it (KIP-211).
+- Version 6 brings the leader epoch (KIP-320), 7 instance ids (KIP-345), 10 topic ids in place of names.
+- A topic that does not exist: UNKNOWN_TOPIC_OR_PARTITION, by id UNKNOWN_TOPIC_ID; the other topics are committed.
+- A group that does not exist, in a generation: ILLEGAL_GENERATION, from version 9 on GROUP_ID_NOT_FOUND.
+
+Source: kafka.server.KafkaApis.handleOffsetCommitRequest; org.apache.kafka.coordinator.group.OffsetMetadataManager.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING
+
+from pykafka_core.broker.handlers import RequestContext, serves
+from pykafka_core.coordinator.events import CommitOffsets
+from pykafka_core.protocol.api_keys import ApiKey
+from pykafka_core.protocol.errors import ErrorCode
+from pykafka_core.protocol.messages.offset_commit_request import OffsetCommitRequest
+from pykafka_core.protocol.messages.offset_commit_response import (
+    OffsetCommitResponse,
+    OffsetCommitResponsePartition,
+    OffsetCommitResponseTopic,
+)
+
+if TYPE_CHECKING:
+    from pykafka_core.broker.groups import Groups
+    from pykafka_core.coordinator.events import TopicPartition
+    from pykafka_core.metadata.store import MetadataStore
+
+TOPIC_ID_VERSION = 10
+GROUP_NOT_FOUND_VERSION = 9
+
+Answers = Mapping["TopicPartition", ErrorCode] | ErrorCode
+
+
+@serves(ApiKey.OFFSET_COMMIT, 2, 10)
+def offset_commit(
+    request: OffsetCommitRequest, context: RequestContext, *, groups: Groups, store: MetadataStore
+) -> OffsetCommitResponse:
+    by_id = context.api_version >= TOPIC_ID_VERSION
+    unknown = ErrorCode.UNKNOWN_TOPIC_ID if by_id else ErrorCode.UNKNOWN_TOPIC_OR_PARTITION
+    image = store.image
+    offsets = []
+    names: list[str | None] = []
+    for topic in request.topics:
+        known = image.topic_by_id(topic.topic_id) if by_id else image.topics.get(topic.name)
+        names.append(None if known is None else known.name)
+        if known is not None:
+            name, topic_id = known.name, known.topic_id
+            offsets += [
+                (
+                    (name, each.partition_index),
+                    each.committed_offset,
+                    each.committed_leader_epoch,
+                    each.committed_metadata or "",
+                    topic_id,
+                )
+                for each in topic.partitions
+            ]
+    answers: Answers = groups.refusal(request.group_id)
+    if not answers and offsets:
+        answers = groups.ask(
+            CommitOffsets(
+                group_id=request.group_id,
+                request=groups.request(),
+                member_id=request.member_id,
+                instance_id=request.group_instance_id,
+                generation=request.generation_id_or_member_epoch,
+                offsets=offsets,
+                retention_ms=request.retention_time_ms,
+                unknown_group_error=ErrorCode.GROUP_ID_NOT_FOUND
+                if context.api_version >= GROUP_NOT_FOUND_VERSION
+                else ErrorCode.ILLEGAL_GENERATION,
+            )
+        )
+    return OffsetCommitResponse(
+        topics=[
+            OffsetCommitResponseTopic(
+                name=topic.name,
+                topic_id=topic.topic_id,
+                partitions=[
+                    OffsetCommitResponsePartition(
+                        partition_index=each.partition_index,
+                        error_code=unknown if name is None else answer_of(answers, (name, each.partition_index)),
+                    )
+                    for each in topic.partitions
+                ],
+            )
+            for topic, name in zip(request.topics, names, strict=True)
+        ]
+    )
+
+
+def answer_of(answers: Answers, partition: TopicPartition) -> ErrorCode:
+    return answers if isinstance(answers, ErrorCode) else answers[partition]
