@@ -17,6 +17,8 @@ struct kc_gathered_entry {                /* one partition of a request */
     struct kc_batch_info info;
     struct kc_append append;
     struct kc_batch_refusal refusal;
+    int64_t flush_messages;
+    uint32_t answer_at;                   /* where its error code stands in the answer */
     int32_t index;
     int16_t error;                        /* enum kc_error */
     bool log_append_time;

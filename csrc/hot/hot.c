@@ -3,6 +3,7 @@
 #include <stdlib.h>
 
 #include "base/check.h"
+#include "hot/held.h"
 #include "hot/hot_state.h"
 
 kc_status kc_hot_create(const struct kc_hot_config *config, struct kc_topic_table *table, const struct kc_clock *clock,
@@ -13,6 +14,7 @@ kc_status kc_hot_create(const struct kc_hot_config *config, struct kc_topic_tabl
     hot->clock = *clock;
     hot->up = *up;
     kc_list_init(&hot->parked);
+    atomic_init(&hot->held_count, 0);
     kc_topic_view_open(&hot->view, table);
     *out = hot;
     return KC_OK;
@@ -24,6 +26,7 @@ void kc_hot_destroy(struct kc_hot *hot) {
     kc_gather_free(&hot->gather);
     kc_hot_free_offsets(hot);
     kc_hot_free_fetches(hot);
+    kc_held_free(hot);
     while (hot->free_conns) {
         struct kc_hot_conn *conn = hot->free_conns;
         hot->free_conns = conn->next_free;
@@ -31,6 +34,8 @@ void kc_hot_destroy(struct kc_hot *hot) {
     }
     free(hot);
 }
+
+bool kc_hot_idle(const struct kc_hot *hot) { return atomic_load(&hot->held_count) == 0; }
 
 void kc_hot_attach(struct kc_hot *hot, struct kc_reactor *reactor) { hot->reactor = reactor; }
 
@@ -60,6 +65,7 @@ void kc_hot_endpoint(const struct kc_hot_config *config, const struct kc_conn *c
 enum kc_frame_verdict kc_hot_hand_up(struct kc_hot *hot, struct kc_conn *conn, const uint8_t *frame, size_t size) {
     struct kc_hot_conn *state = kc_conn_user(conn);
     if (state->gathered) kc_hot_flush(hot);
+    if (!kc_list_empty(&state->held)) return kc_held_defer(hot, conn, frame, size);
     return hot->up.request(hot->up.state, conn, frame, size) == KC_OK ? KC_FRAME_HOLD : KC_FRAME_CLOSE;
 }
 
@@ -75,25 +81,31 @@ static void opened(void *arg, struct kc_conn *conn) {
         return;
     }
     *state = (struct kc_hot_conn){0};
+    kc_list_init(&state->held);
     kc_conn_set_user(conn, state);
 }
 
-static enum kc_frame_verdict frame(void *arg, struct kc_conn *conn, uint8_t *bytes, size_t size) {
-    struct kc_hot *hot = arg;
+enum kc_frame_verdict kc_hot_frame(struct kc_hot *hot, struct kc_conn *conn, uint8_t *bytes, size_t size) {
     struct kc_hot_conn *state = kc_conn_user(conn);
     if (!state || size < KC_REQUEST_HEADER_SIZE_MIN) return KC_FRAME_CLOSE;
     int16_t key = kc_load_i16(bytes);
     bool wanted = key >= 0 && key < KC_API_KEY_COUNT && !hot->config->handed_up[key];
     if (wanted && key == KC_API_PRODUCE) return kc_hot_produce(hot, conn, bytes, size);
     if (state->gathered) kc_hot_flush(hot);
+    if (!kc_list_empty(&state->held)) return kc_held_defer(hot, conn, bytes, size);
     if (wanted && key == KC_API_FETCH) return kc_hot_fetch(hot, conn, bytes, size);
     if (wanted && key == KC_API_LIST_OFFSETS) return kc_hot_list_offsets(hot, conn, bytes, size);
     return kc_hot_hand_up(hot, conn, bytes, size);
 }
 
+static enum kc_frame_verdict frame(void *arg, struct kc_conn *conn, uint8_t *bytes, size_t size) {
+    return kc_hot_frame(arg, conn, bytes, size);
+}
+
 static void turn_end(void *arg) {
     struct kc_hot *hot = arg;
     kc_hot_flush(hot);
+    kc_held_turn_end(hot);
     /* An idle reactor shall not keep a deleted topic alive. */
     kc_topic_view_refresh(&hot->view);
 }
@@ -105,6 +117,7 @@ static void closed(void *arg, struct kc_conn *conn, enum kc_close_reason reason,
     if (state) {
         for (uint32_t i = 0; state->gathered && i < hot->gather.request_count; i++)
             if (hot->gather.requests[i].conn == conn) hot->gather.requests[i].conn = NULL;
+        kc_held_abandon(state);
         if (state->parked) kc_hot_abandon_fetch(hot, state->parked);
         quiet = state->quiet;
         state->next_free = hot->free_conns;

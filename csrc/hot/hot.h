@@ -13,11 +13,13 @@
  *      another kind is looked at.
  *   2. A request is handed up before it has had any effect.
  *   3. Nothing is allocated per request in steady state: scratch arrays and fetches are kept and reused.
- *   4. The view of the topic table is refreshed only while nothing is gathered. */
+ *   4. No answer leaves before a sync that its topic asks for (held.h).
+ *   5. The view of the topic table is refreshed only while nothing is gathered. */
 #ifndef KC_HOT_HOT_H
 #define KC_HOT_HOT_H
 
 #include "hot/topic_table.h"
+#include "io/worker.h"
 #include "net/reactor.h"
 #include "wire/header.h"
 
@@ -34,6 +36,7 @@ struct kc_endpoint {
 struct kc_hot_config {
     int32_t node_id;
     int32_t fetch_size_max_bytes;                 /* fetch.max.bytes of the broker */
+    struct kc_worker *worker;                     /* for syncs; outlives every kc_hot */
     struct kc_endpoint endpoints[KC_ENDPOINTS_MAX];   /* by listener */
     bool handed_up[KC_API_KEY_COUNT];             /* keys that Python wants to see even if they could be answered here */
 };
@@ -58,6 +61,8 @@ void kc_hot_destroy(struct kc_hot *hot);
 struct kc_protocol kc_hot_protocol(struct kc_hot *hot);
 /* Closes a connection on purpose: whoever asks for it has said why. */
 void kc_hot_close(struct kc_conn *conn);
+/* [any thread] No answer waits for the disk. */
+bool kc_hot_idle(const struct kc_hot *hot);
 /* Answers every fetch that waits with what there is, as if its time were up: before a drain. */
 void kc_hot_answer_parked(struct kc_hot *hot);
 void kc_hot_attach(struct kc_hot *hot, struct kc_reactor *reactor);

@@ -5,12 +5,18 @@
 #include "hot/gather.h"
 #include "hot/hot.h"
 
+struct kc_deferred;
 struct kc_fetch;
+struct kc_held;
 
 /* What the data path knows of a connection: conn->user. */
 struct kc_hot_conn {
     struct kc_hot_conn *next_free;
     struct kc_fetch *parked;              /* the fetch that waits, or NULL */
+    struct kc_list held;                  /* answers that wait for the disk, oldest first */
+    struct kc_deferred *deferred;         /* a frame that waits for them */
+    uint32_t held_count;
+    bool held_full;
     uint32_t gathered;                    /* produce requests of this turn that are not answered yet */
     bool quiet;                           /* closed on purpose: no event */
 };
@@ -34,7 +40,13 @@ struct kc_hot {
     struct kc_list parked;                /* fetches that wait */
     struct kc_fetch *free_fetches;        /* parsed-request structs with their arrays, to be used again */
     struct kc_hot_conn *free_conns;
+    struct kc_held *free_helds;
+    struct kc_deferred *spent_deferred;   /* until the end of the turn */
+    _Atomic uint32_t held_count;          /* answers that wait for the disk */
 };
+
+/* A frame, from the reactor or deferred. */
+enum kc_frame_verdict kc_hot_frame(struct kc_hot *hot, struct kc_conn *conn, uint8_t *frame, size_t size);
 
 /* One function per API; frame is the whole frame, header already parsed. */
 enum kc_frame_verdict kc_hot_produce(struct kc_hot *hot, struct kc_conn *conn, uint8_t *frame, size_t size);

@@ -11,6 +11,11 @@ kc_status kc_partition_create(int32_t index, struct kc_log *log, int32_t leader_
         free(partition);
         return KC_NO_MEMORY;
     }
+    if (pthread_mutex_init(&partition->sync_lock, NULL) != 0) {
+        pthread_mutex_destroy(&partition->waiters_lock);
+        free(partition);
+        return KC_NO_MEMORY;
+    }
     atomic_init(&partition->references, 1);
     atomic_init(&partition->leader_epoch, leader_epoch);
     atomic_init(&partition->removed, false);
@@ -18,6 +23,9 @@ kc_status kc_partition_create(int32_t index, struct kc_log *log, int32_t leader_
     partition->index = index;
     partition->log = kc_log_retain(log);
     kc_list_init(&partition->waiters);
+    kc_list_init(&partition->sync_waiters);
+    /* What was there before was acknowledged under the rules of its own time. */
+    atomic_init(&partition->synced_offset, kc_log_end_offset(log));
     *out = partition;
     return KC_OK;
 }
@@ -29,9 +37,10 @@ struct kc_partition *kc_partition_retain(struct kc_partition *partition) {
 
 void kc_partition_release(struct kc_partition *partition) {
     if (atomic_fetch_sub_explicit(&partition->references, 1, memory_order_acq_rel) != 1) return;
-    KC_CHECK(kc_list_empty(&partition->waiters));
+    KC_CHECK(kc_list_empty(&partition->waiters) && kc_list_empty(&partition->sync_waiters));
     kc_log_release(partition->log);
     pthread_mutex_destroy(&partition->waiters_lock);
+    pthread_mutex_destroy(&partition->sync_lock);
     free(partition);
 }
 

@@ -12,6 +12,7 @@
 #include <stdatomic.h>
 
 #include "base/list.h"
+#include "io/worker.h"
 #include "log/log.h"
 
 /* A fetch waits on several partitions at once and has one waiter in each.  `woken` is called under the waiters' lock, on the
@@ -31,6 +32,13 @@ struct kc_partition {
     pthread_mutex_t waiters_lock;
     struct kc_list waiters;
     atomic_int waiter_count;
+
+    /* Group commit, see sync.h. */
+    _Atomic int64_t synced_offset;       /* every record below it is on disk, as far as this process has seen to it */
+    pthread_mutex_t sync_lock;
+    struct kc_list sync_waiters;
+    bool sync_running;
+    struct kc_job sync_job;
 };
 
 /* Takes a reference to the log.  KC_NO_MEMORY. */

@@ -7,6 +7,7 @@
  * Source: kafka.server.KafkaApis.handleProduceRequest, ReplicaManager.appendRecords; answers as recorded from Apache Kafka 4.3.1. */
 #include "hot/admit.h"
 #include "hot/forms.h"
+#include "hot/held.h"
 #include "hot/hot_state.h"
 #include "hot/produce_answer.h"
 
@@ -80,6 +81,7 @@ static bool parse(struct kc_hot *hot, struct kc_reader *r, const struct produce_
 static void admit(struct kc_gathered_entry *entry, const struct kc_topic_config *config, int16_t version, int64_t now_ms) {
     struct kc_slice records = kc_slice_make(entry->batch, (size_t)entry->info.header.size_bytes);
     entry->log_append_time = config->log_append_time;
+    entry->flush_messages = config->flush_messages;
     entry->error = (int16_t)kc_admit(records, config, version, now_ms, &entry->info, &entry->refusal);
 }
 
@@ -139,7 +141,7 @@ enum kc_frame_verdict kc_hot_produce(struct kc_hot *hot, struct kc_conn *conn, u
     }
     struct kc_hot_conn *state = kc_conn_user(conn);
     state->gathered++;
-    return KC_FRAME_NEXT;
+    return kc_held_full(state) ? KC_FRAME_HOLD : KC_FRAME_NEXT;
 }
 
 void kc_hot_flush(struct kc_hot *hot) {
@@ -151,7 +153,9 @@ void kc_hot_flush(struct kc_hot *hot) {
         if (!request->conn) continue;
         struct kc_hot_conn *state = kc_conn_user(request->conn);
         state->gathered--;
-        kc_produce_answer(g, request);
+        if (kc_held_needed(hot, request)) kc_held_answer(hot, request);
+        else kc_produce_answer(g, request);
+        kc_held_check_room(request->conn);
     }
     kc_gather_rewind(g, 0, 0, 0);
 }

@@ -16,6 +16,7 @@ enum { KC_TOPIC_NAME_SIZE_MAX = 249, KC_TOPIC_ID_SIZE = 16, KC_TOPIC_CODEC_PRODU
 struct kc_topic_config {
     int64_t timestamp_before_max_ms;     /* message.timestamp.before.max.ms */
     int64_t timestamp_after_max_ms;      /* message.timestamp.after.max.ms */
+    int64_t flush_messages;              /* flush.messages: so many records may wait for a sync; 1: none, INT64_MAX: all */
     int32_t batch_size_max_bytes;        /* max.message.bytes */
     int32_t min_insync_replicas;
     int8_t codec;                        /* compression.type, KC_TOPIC_CODEC_PRODUCER: as the client sent it */

@@ -179,7 +179,7 @@ static kc_status path_create(struct kc_server *server, uint32_t index) {
 }
 
 kc_status kc_server_create(const struct kc_server_config *config, struct kc_server **out) {
-    if (config->reactor_count < 1 || config->reactor_count > KC_REACTORS_MAX) return KC_INVALID;
+    if (config->worker_count < 1 || config->reactor_count < 1 || config->reactor_count > KC_REACTORS_MAX) return KC_INVALID;
     struct kc_server *server = calloc(1, sizeof *server + config->reactor_count * sizeof(struct path));
     if (!server) return KC_NO_MEMORY;
     server->config = *config;
@@ -191,6 +191,8 @@ kc_status kc_server_create(const struct kc_server_config *config, struct kc_serv
         return status;
     }
     status = kc_topic_table_create(config->hash_seed, &server->topics);
+    /* A partition has one job at a time, so that the queue is as long as there are partitions at the most. */
+    if (status == KC_OK) status = kc_worker_create(config->worker_count, UINT32_MAX, &server->config.hot.worker);
     for (uint32_t i = 0; status == KC_OK && i < config->reactor_count; i++) status = path_create(server, i);
     if (status != KC_OK) {
         kc_server_destroy(server);
@@ -204,6 +206,7 @@ kc_status kc_server_create(const struct kc_server_config *config, struct kc_serv
 void kc_server_destroy(struct kc_server *server) {
     if (!server) return;
     KC_CHECK(!server->started || server->stopped);
+    if (server->config.hot.worker) kc_worker_stop(server->config.hot.worker);
     for (uint32_t i = 0; i < server->config.reactor_count; i++) {
         if (server->paths[i].reactor) kc_reactor_destroy(server->paths[i].reactor);
         kc_hot_destroy(server->paths[i].hot);
@@ -216,6 +219,7 @@ void kc_server_destroy(struct kc_server *server) {
         }
     kc_inbox_destroy(&server->inbox);
     kc_topic_table_destroy(server->topics);
+    if (server->config.hot.worker) kc_worker_destroy(server->config.hot.worker);
     free(server);
 }
 
@@ -269,7 +273,7 @@ void kc_server_quiesce(struct kc_server *server) {
 
 bool kc_server_idle(const struct kc_server *server) {
     for (uint32_t i = 0; i < server->config.reactor_count; i++)
-        if (!kc_reactor_idle(server->paths[i].reactor)) return false;
+        if (!kc_reactor_idle(server->paths[i].reactor) || !kc_hot_idle(server->paths[i].hot)) return false;
     return true;
 }
 
@@ -282,5 +286,7 @@ uint32_t kc_server_connection_count(const struct kc_server *server) {
 void kc_server_stop(struct kc_server *server) {
     if (server->stopped || !server->started) return;
     server->stopped = true;
+    /* Syncs first: whoever waits for one is told, and its answer may still leave. */
+    kc_worker_stop(server->config.hot.worker);
     for (uint32_t i = 0; i < server->config.reactor_count; i++) kc_reactor_stop(server->paths[i].reactor);
 }

@@ -19,6 +19,7 @@ struct kc_server_config {
     struct kc_hot_config hot;
     struct kc_reactor_config reactor;
     uint32_t reactor_count;               /* 1..KC_REACTORS_MAX */
+    uint32_t worker_count;                /* threads that sync; at least 1 */
     uint64_t hash_seed;
 };
 

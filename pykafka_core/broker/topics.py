@@ -58,6 +58,7 @@ def native_topic_config(name: str, settings: TopicSettings) -> TopicConfig:
         log_append_time=settings.log_append_time,
         timestamp_before_max_ms=settings.message_timestamp_before_max_ms,
         timestamp_after_max_ms=settings.message_timestamp_after_max_ms,
+        flush_messages=settings.flush_messages,
         compacted=settings.compacted,
         codec=CODECS[settings.compression_type],
         min_insync_replicas=settings.min_insync_replicas,

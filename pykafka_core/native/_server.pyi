@@ -21,6 +21,7 @@ class TopicConfig:
         log_append_time: bool = False,
         timestamp_before_max_ms: int = 9223372036854775807,
         timestamp_after_max_ms: int = 3600000,
+        flush_messages: int = 9223372036854775807,
         compacted: bool = False,
         codec: int = -1,
         min_insync_replicas: int = 1,
@@ -28,7 +29,8 @@ class TopicConfig:
     ) -> Self:
         """`codec`: -1 keeps the producer's, else the attribute value 0..4 that stored batches must have.
 
-        `compacted`: records need keys.  `internal`: clients may not produce to it.
+        `flush_messages`: so many records may wait for a sync; 1 syncs before each answer.  `compacted`: records need
+        keys.  `internal`: clients may not produce to it.
         """
 
 @final

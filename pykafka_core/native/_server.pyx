@@ -15,17 +15,25 @@ from pykafka_core.native._log cimport Log
 from pykafka_core.native.kc cimport *
 from pykafka_core.native.kc_server cimport *
 
+cdef enum:
+    WORKERS = 2    # one sync may wait for the disk while another is prepared
+
+
 @cython.final
 cdef class TopicConfig:
     cdef kc_topic_config config
 
     def __cinit__(self, *, int32_t max_message_bytes=1048588, bint log_append_time=False,
                   int64_t timestamp_before_max_ms=INT64_MAX, int64_t timestamp_after_max_ms=3600000,
-                  bint compacted=False, int codec=-1, int32_t min_insync_replicas=1, bint internal=False):
+                  int64_t flush_messages=INT64_MAX, bint compacted=False, int codec=-1,
+                  int32_t min_insync_replicas=1, bint internal=False):
         if not -1 <= codec <= 4:
             raise ValueError(f"codec {codec} is not between -1 (the producer's) and 4 (zstd)")
         if max_message_bytes < 0:
             raise ValueError(f"max_message_bytes {max_message_bytes} is negative")
+        if flush_messages < 1:
+            raise ValueError(f"flush_messages {flush_messages} is below 1")
+        self.config.flush_messages = flush_messages
         self.config.batch_size_max_bytes = max_message_bytes
         self.config.log_append_time = log_append_time
         self.config.timestamp_before_max_ms = timestamp_before_max_ms
@@ -237,6 +245,7 @@ cdef class Server:
         config.reactor.socket_send_buffer = send_buffer
         config.reactor.socket_receive_buffer = receive_buffer
         config.reactor_count = reactors
+        config.worker_count = WORKERS
         config.hash_seed = int.from_bytes(os.urandom(8), "little")
         cdef kc_status status = kc_server_create(&config, &self._server)
         check(status, "server")

@@ -41,6 +41,7 @@ cdef extern from "hot/topic.h" nogil:
     struct kc_topic_config:
         int64_t timestamp_before_max_ms
         int64_t timestamp_after_max_ms
+        int64_t flush_messages
         int32_t batch_size_max_bytes
         int32_t min_insync_replicas
         int8_t codec
@@ -89,6 +90,7 @@ cdef extern from "server/server.h" nogil:
         kc_hot_config hot
         kc_reactor_config reactor
         uint32_t reactor_count
+        uint32_t worker_count
         uint64_t hash_seed
     enum kc_up_kind:
         KC_UP_REQUEST

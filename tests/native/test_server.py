@@ -196,6 +196,7 @@ def test_a_drain_answers_fetches_that_wait(running):
     [
         (lambda: TopicConfig(codec=5), "codec 5"),
         (lambda: TopicConfig(max_message_bytes=-1), "-1"),
+        (lambda: TopicConfig(flush_messages=0), "flush_messages 0"),
         (lambda: Topic("t", b"short", TopicConfig(), []), "5 bytes"),
         (lambda: Server(node_id=1, reactors=0), "reactors 0"),
         (lambda: Server(node_id=1, reactors=65), "reactors 65"),

@@ -9,6 +9,7 @@ whole.
 - acks 0: no answer; an error closes the connection instead, so that the client learns that something was wrong.
 - acks other than -1, 0, 1: INVALID_REQUIRED_ACKS. min.insync.replicas above the one replica there is, with acks -1:
   NOT_ENOUGH_REPLICAS.
+- Where flush.messages is set, the answer waits for a sync, and one that fails is KAFKA_STORAGE_ERROR.
 - Below version 13 topics are named, from 13 on they are told by id: UNKNOWN_TOPIC_ID where there is none.
 - Versions 0 to 2 are advertised and refused (see api_versions.py). zstd needs version 7; record errors and messages
   come with 8.
@@ -25,6 +26,7 @@ from pykafka_core.broker.errors import CloseConnection, RequestError
 from pykafka_core.broker.handlers import RequestContext, serves
 from pykafka_core.broker.stored_batch import BatchRefusedError, needs_opening, stored_batch
 from pykafka_core.broker.topic_names import INTERNAL_TOPICS
+from pykafka_core.native import EngineError
 from pykafka_core.protocol.api_keys import ApiKey
 from pykafka_core.protocol.errors import ErrorCode
 from pykafka_core.protocol.messages.produce_request import PartitionProduceData, ProduceRequest
@@ -38,6 +40,7 @@ from pykafka_core.protocol.messages.produce_response import (
 if TYPE_CHECKING:
     from pykafka_core.broker.topics import RunningTopic, Topics
 
+NO_FLUSH = 2**63 - 1
 TOPIC_ID_VERSION_MIN = 13
 ALL_IN_SYNC, NONE, LEADER = -1, 0, 1
 ADMIN_CLIENT = "__admin_client"
@@ -93,7 +96,14 @@ async def append(
             batch = await asyncio.to_thread(
                 stored_batch, batch, topic.settings, topic.codec, produce_version=context.api_version
             )
-    outcome = topic.partitions[data.index].append(batch, topic.native.config, produce_version=context.api_version)
+    partition = topic.partitions[data.index]
+    outcome = partition.append(batch, topic.native.config, produce_version=context.api_version)
+    if outcome.error_code == ErrorCode.NONE and topic.settings.flush_messages < NO_FLUSH:
+        try:
+            # Sooner than a count above one asks for: these requests are few.
+            await asyncio.to_thread(partition.log.flush)
+        except (EngineError, OSError) as error:
+            raise RequestError(ErrorCode.KAFKA_STORAGE_ERROR) from error
     return PartitionProduceResponse(
         index=data.index,
         error_code=outcome.error_code,
