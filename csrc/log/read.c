@@ -104,6 +104,8 @@ kc_status kc_log_read(struct kc_log *log, int64_t offset, int64_t offset_limit, 
 
         pthread_mutex_lock(&log->lock);
         bool stale = truncations != log->truncations;
+        /* Dropped meanwhile, and its files removed before this look-up was through. */
+        if (status != KC_OK && status != KC_END && offset < kc_log_start_offset(log)) status = KC_OUT_OF_RANGE;
         pthread_mutex_unlock(&log->lock);
         if (stale) {
             kc_file_release(slice.file);

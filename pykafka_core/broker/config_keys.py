@@ -211,6 +211,8 @@ _key("compression.zstd.level", INT, 3, "The level for zstd.", check=ZSTD_LEVEL, 
 
 # ---- care of logs
 _key("log.retention.check.interval.ms", LONG, 300000, "How often logs are looked at for old segments.", check=Range(1))
+_key("log.initial.task.delay.ms", LONG, 30000,
+     "How long after the start the first of these looks comes.", check=Range(0), importance=LOW)
 _key("log.flush.offset.checkpoint.interval.ms", INT, 60000,
      "How often recovery points are written.", check=Range(0), importance=HIGH)
 _key("log.flush.start.offset.checkpoint.interval.ms", INT, 60000, "How often log start offsets are written.",
@@ -328,7 +330,7 @@ _OTHER_NAMES: Final = frozenset((
     "client.quota.callback.class", "config.providers", "cordoned.log.dirs",
     "delete.records.purgatory.purge.interval.requests", "early.start.listeners",
     "fetch.purgatory.purge.interval.requests", "follower.fetch.last.tiered.offset.enable",
-    "log.initial.task.delay.ms", "num.replica.alter.log.dirs.threads", "principal.builder.class",
+    "num.replica.alter.log.dirs.threads", "principal.builder.class",
     "producer.purgatory.purge.interval.requests", "security.providers", "server.max.startup.time.ms",
     "unclean.leader.election.interval.ms", "unstable.api.versions.enable", "unstable.feature.versions.enable",
 ))  # fmt: skip

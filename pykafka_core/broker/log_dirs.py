@@ -264,6 +264,9 @@ class LogDirs:
 
     def condemn_dropped(self, opened: Log, *, delay_s: float) -> None:
         """The segments that a log has dropped go after file.delete.delay.ms."""
+        if opened not in self._places:
+            # Its topic has been deleted meanwhile, and its directory goes as a whole.
+            return
         directory, place = self._places[opened]
         due = time.monotonic() + delay_s
         path = directory.path / partition_directory_name(*place)
@@ -306,7 +309,8 @@ class LogDirs:
 
     def write_log_starts(self, opened: Log) -> None:
         """Make the log start offset of one log, and of those beside it, durable. Raises OSError."""
-        self._write_log_starts(self._places[opened][0])
+        if opened in self._places:
+            self._write_log_starts(self._places[opened][0])
 
     def _write_log_starts(self, directory: Directory) -> None:
         with self._writing:

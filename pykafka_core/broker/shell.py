@@ -32,6 +32,7 @@ from pykafka_core.broker.limits import segment_files_max
 from pykafka_core.broker.listeners import OpenListener, bind_listener, check_advertised, start_listening
 from pykafka_core.broker.log_dirs import LogDirs
 from pykafka_core.broker.pump import Pump
+from pykafka_core.broker.retention import Retention
 from pykafka_core.broker.topics import Topics
 from pykafka_core.metadata.changes import bump_leader_epochs, elect_leaders, fence_broker, register_broker
 from pykafka_core.metadata.directories import LogDirectories, open_directories
@@ -203,6 +204,12 @@ class RunningBroker:
         self.server: Final = make_server(config, self._node_id)
         self._configs: Final = configs
         self._topics: Final = Topics(log_dirs=log_dirs, publish=self.server.publish)
+        self._retention: Final = Retention(
+            topics=self._topics,
+            log_dirs=log_dirs,
+            initial_delay_ms=config.log_initial_task_delay_ms,
+            interval_ms=config.log_retention_check_interval_ms,
+        )
         cluster = Cluster(
             cluster_id=directories.cluster_id,
             node_id=self._node_id,
@@ -345,6 +352,7 @@ class RunningBroker:
             self._tasks = tasks
             self._spawn(self._write_checkpoints())
             self._spawn(self._sweep())
+            self._spawn(self._retention.run())
             self._spawn(check_advertised(self._listeners))
             if self._topics.find("__consumer_offsets") is not None:
                 self._ports["groups"]  # from here on it loads what the topic holds

@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     )
     from ._log import (
         Appended,
+        ExpiredSegment,
         FileCache,
         Log,
         ProducerStateError,
@@ -53,6 +54,7 @@ __all__ = [
     "CorruptRecordError",
     "EngineError",
     "Event",
+    "ExpiredSegment",
     "FileCache",
     "InvalidRecordError",
     "KafkaStorageError",
@@ -99,7 +101,16 @@ _SUBMODULES = {
         "StorageExistsError",
         "StorageNotFoundError",
     ),
-    "_log": ("Appended", "FileCache", "Log", "ProducerStateError", "Recovery", "SegmentInfo", "TimestampedOffset"),
+    "_log": (
+        "Appended",
+        "ExpiredSegment",
+        "FileCache",
+        "Log",
+        "ProducerStateError",
+        "Recovery",
+        "SegmentInfo",
+        "TimestampedOffset",
+    ),
     "_records": (
         "BatchBuilder",
         "RecordIterator",

@@ -36,6 +36,14 @@ class SegmentInfo(NamedTuple):
     size_bytes: int
     max_timestamp: int
 
+class ExpiredSegment(NamedTuple):
+    """A segment that retention asks to drop.  `reason`: "start offset", "time" or "size"."""
+
+    reason: str
+    base_offset: int
+    size_bytes: int
+    max_timestamp: int
+
 class TimestampedOffset(NamedTuple):
     """A record found by its timestamp.
 
@@ -127,5 +135,6 @@ class Log:
     def truncate(self, offset: int) -> None: ...
     def raise_start_offset(self, offset: int) -> None: ...
     def drop_segments(self) -> int: ...
+    def expire(self, retention_ms: int, retention_bytes: int, high_watermark: int) -> list[ExpiredSegment]: ...
     def rename_directory(self, directory: str | os.PathLike[str]) -> None: ...
     def segments(self) -> list[SegmentInfo]: ...

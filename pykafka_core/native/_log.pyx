@@ -36,9 +36,10 @@ Recovery = namedtuple(
     "Recovery",
     "scanned_bytes truncated_bytes rebuilt_indexes dropped_segments cut_base_offset cut_position",
 )
+ExpiredSegment = namedtuple("ExpiredSegment", "reason base_offset size_bytes max_timestamp")
 SegmentInfo = namedtuple("SegmentInfo", "base_offset size_bytes max_timestamp")
 TimestampedOffset = namedtuple("TimestampedOffset", "offset timestamp leader_epoch batch")
-for _type in (Appended, Recovery, SegmentInfo, TimestampedOffset):
+for _type in (Appended, ExpiredSegment, Recovery, SegmentInfo, TimestampedOffset):
     _type.__module__ = "pykafka_core.log"
 del _type
 
@@ -59,6 +60,12 @@ _FAULTS = {
     kc.KC_FAULT_INVALID_TIMESTAMP: "invalid timestamp",
     kc.KC_FAULT_NULL_KEY: "null key",
     kc.KC_FAULT_UNSUPPORTED_CODEC: "unsupported codec",
+}
+
+_REASONS = {
+    kc.KC_RETENTION_START_OFFSET: "start offset",
+    kc.KC_RETENTION_TIME: "time",
+    kc.KC_RETENTION_SIZE: "size",
 }
 
 
@@ -372,6 +379,29 @@ cdef class Log:
             status = kc.kc_log_drop_segments(self.log, &dropped)
         check(status, "drop_segments")
         return dropped
+
+    def expire(self, int64_t retention_ms, int64_t retention_bytes, int64_t high_watermark):
+        cdef kc.kc_retention retention
+        cdef kc.kc_retention_result result
+        cdef kc.kc_retention_segment *segments = NULL
+        cdef kc.kc_status status
+        cdef size_t capacity = 0, i
+        with nogil:
+            kc.kc_log_segments(self.log, NULL, 0, &capacity)
+        # Should the log roll before the call, the names of what is beyond this are told by the next pass.
+        segments = <kc.kc_retention_segment *>malloc((capacity + 1) * sizeof(kc.kc_retention_segment))
+        if segments == NULL:
+            raise MemoryError(f"a list of {capacity} segments")
+        retention.retention_ms = retention_ms
+        retention.retention_bytes = retention_bytes
+        try:
+            with nogil:
+                status = kc.kc_log_expire(self.log, &retention, high_watermark, segments, capacity + 1, &result)
+            check(status, "expire")
+            return [ExpiredSegment(_REASONS[<int>segments[i].reason], segments[i].base_offset, segments[i].size_bytes,
+                                   segments[i].max_timestamp) for i in range(min(result.segment_count, capacity + 1))]
+        finally:
+            free(segments)
 
     def rename_directory(self, directory):
         cdef kc.kc_status status

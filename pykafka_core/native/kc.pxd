@@ -334,3 +334,27 @@ cdef extern from "log/log.h" nogil:
     int64_t kc_log_end_offset(const kc_log *log) noexcept
     int64_t kc_log_size_bytes(const kc_log *log) noexcept
     bint kc_log_writable(const kc_log *log) noexcept
+
+cdef extern from "log/retention.h" nogil:
+    struct kc_retention:
+        int64_t retention_ms
+        int64_t retention_bytes
+
+    enum kc_retention_reason:
+        KC_RETENTION_START_OFFSET
+        KC_RETENTION_TIME
+        KC_RETENTION_SIZE
+
+    struct kc_retention_segment:
+        kc_retention_reason reason
+        int64_t base_offset
+        int64_t size_bytes
+        int64_t max_timestamp
+
+    struct kc_retention_result:
+        int64_t log_start_offset
+        bint raised
+        size_t segment_count
+
+    kc_status kc_log_expire(kc_log *log, const kc_retention *retention, int64_t high_watermark, kc_retention_segment *segments,
+                            size_t capacity, kc_retention_result *out) noexcept
