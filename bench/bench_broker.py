@@ -391,7 +391,7 @@ def test_round_trip_confluent(meter: Meter, size: int) -> None:
 
 @pytest.mark.parametrize("connections", [10, 50])
 def test_round_trips_side_by_side(meter: Meter, connections: int) -> None:
-    """One record of 1 KiB in flight on each connection; a round is as many requests as ROUND_TRIPS says, twenty times."""
+    """One record of 1 KiB in flight on each connection; a round is ROUND_TRIPS requests, twenty times."""
     import select
 
     requests = 20 * ROUND_TRIPS

@@ -7,7 +7,7 @@ import os
 from types import TracebackType
 from typing import Final, NamedTuple, Self, final
 
-from typing_extensions import Buffer
+from typing_extensions import Buffer, disjoint_base
 
 from ._errors import EngineError
 
@@ -74,7 +74,7 @@ class FileCache:
     @property
     def open_count(self) -> int: ...
 
-@final
+@disjoint_base
 class Log:
     """A partition's log.  See `pykafka_core.log.Log`, which this is."""
 

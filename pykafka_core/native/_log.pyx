@@ -151,7 +151,6 @@ cdef object timestamped_offset(kc.kc_log_position *found):
     return TimestampedOffset(found.offset, found.timestamp, found.leader_epoch, batch)
 
 
-@cython.final
 cdef class Log:
     def __cinit__(self, directory, FileCache files=None, *, config=None, bint clean=False, int64_t recovery_point=0,
                   int64_t log_start_offset=-1):
