@@ -120,9 +120,8 @@ kc_status kc_fetch_answer(struct kc_fetch *f) {
     for (uint32_t t = 0; t < topic_count; t++) {
         const struct kc_fetch_topic *topic = &f->topics[t];
         piece_room(&a);
-        struct kc_slice name = kc_slice_make(f->names + topic->name_at, topic->name_size);
         if (f->version >= FETCH_TOPIC_ID) kc_write_uuid(w, topic->id);
-        else kc_form_write_string(w, flexible, name);
+        else kc_form_write_string(w, flexible, kc_slice_make(f->names + topic->name_at, topic->name_size));
         kc_form_write_count(w, flexible, (int32_t)topic->entry_count);
         for (uint32_t e = topic->entry_first; e < topic->entry_first + topic->entry_count; e++) {
             write_entry(&a, f, &f->entries[e]);
