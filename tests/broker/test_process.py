@@ -285,7 +285,7 @@ def await_text(path: Path, text: str) -> None:
         (["pykafka-core"], 1, "a command is missing"),
         (["pykafka-core", "fly"], 1, "fly is no command"),
         (["pykafka-core", "start", "server.properties"], 1, "--config FILE"),
-        (["pykafka-core", "start", "--no-such"], 1, "--no-such is not a recognized option"),
+        (["pykafka-core", "start", "--no-such"], 1, "no-such is not a recognized option"),
         (["pykafka-core", "start", "--topic", "t:0"], 1, "--topic t:0"),
         (["kafka-server-start"], 1, "USAGE: kafka-server-start"),
         (["kafka-server-start", "--version"], 0, __version__),
