@@ -39,7 +39,7 @@ static kc_status visit(void *context, const char *text, bool is_directory) {
     struct kc_log_name name;
     if (kc_log_name_parse(text, &name)) return add_name(names, name);
     if (strlen(text) < KC_LOG_NAME_SIZE &&
-        (ends_with(text, ".snapshot.tmp") || strcmp(text, "leader-epoch-checkpoint.tmp") == 0)) {
+        (ends_with(text, ".snapshot.tmp") || ends_with(text, ".deleted") || strcmp(text, "leader-epoch-checkpoint.tmp") == 0)) {
         char(*temporary)[KC_LOG_NAME_SIZE] =
             grow(names->temporary, names->temporary_count, &names->temporary_capacity, sizeof *temporary);
         if (!temporary) return KC_NO_MEMORY;

@@ -1,7 +1,7 @@
 /* directory.h: what lies in a log's directory, and the clearing of what an interrupted step left there.
  *
  * Before a log is opened:
- *   1. `.deleted` files are removed: they waited for that.
+ *   1. `.deleted` files are removed, whatever stands before it: they waited for that.
  *   2. `.cleaned` files are removed: a compaction that did not finish.  So are `.swap` files at or above the lowest of them: the
  *      swap that they belong to had not been complete.
  *   3. A segment whose offsets a remaining `.log.swap` covers is removed, then the `.swap` files take their names.

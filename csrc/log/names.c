@@ -34,6 +34,8 @@ void kc_log_name_format(char *buffer, int64_t offset, enum kc_log_file_kind kind
     snprintf(buffer, KC_LOG_NAME_SIZE, "%020" PRId64 "%s%s", offset, kind_suffix[kind], stage_suffix[stage]);
 }
 
+const char *kc_log_stage_suffix(enum kc_log_file_stage stage) { return stage_suffix[stage]; }
+
 kc_status kc_path_join(char *buffer, const char *directory, const char *name) {
     int length = snprintf(buffer, KC_PATH_SIZE, "%s/%s", directory, name);
     return length < 0 || length >= KC_PATH_SIZE ? KC_LIMIT : KC_OK;

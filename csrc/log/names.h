@@ -36,6 +36,9 @@ bool kc_log_name_parse(const char *name, struct kc_log_name *out);
 /* Into a buffer of KC_LOG_NAME_SIZE. */
 void kc_log_name_format(char *buffer, int64_t offset, enum kc_log_file_kind kind, enum kc_log_file_stage stage);
 
+/* "" for KC_LOG_FILE_PLAIN. */
+const char *kc_log_stage_suffix(enum kc_log_file_stage stage);
+
 /* directory/name into a buffer of KC_PATH_SIZE; KC_LIMIT if it does not fit. */
 kc_status kc_path_join(char *buffer, const char *directory, const char *name);
 kc_status kc_log_path(char *buffer, const char *directory, int64_t offset, enum kc_log_file_kind kind,

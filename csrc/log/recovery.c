@@ -3,44 +3,14 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "log/file_window.h"
 #include "record/validate.h"
 
 enum { SCAN_BUFFER_SIZE = 1 << 20 };
 
-/* A file read through a window that grows to the largest batch, and never beyond what the file really holds. */
-struct window {
-    struct kc_file *file;
-    int64_t file_size, position;       /* of the window's first byte */
-    uint8_t *bytes;
-    size_t capacity, filled;
-};
-
-/* Makes at least `size` bytes from `position` on available, or all there are. */
-static kc_status window_move(struct window *w, int64_t position, size_t size, struct kc_slice *out) {
-    int64_t left = w->file_size - position;
-    if ((int64_t)size > left) size = (size_t)left;
-    int64_t skipped = position - w->position;
-    if (skipped < 0 || skipped + (int64_t)size > (int64_t)w->filled) {
-        if (size > w->capacity) {
-            uint8_t *bytes = realloc(w->bytes, size);
-            if (!bytes) return KC_NO_MEMORY;
-            w->bytes = bytes;
-            w->capacity = size;
-        }
-        size_t wanted = (int64_t)w->capacity < left ? w->capacity : (size_t)left;
-        w->position = position;
-        w->filled = 0;
-        kc_status status = kc_file_read(w->file, w->bytes, wanted, position, &w->filled);
-        if (status != KC_OK) return status;
-        skipped = 0;
-    }
-    *out = kc_slice_make(w->bytes + skipped, w->filled - (size_t)skipped);
-    return KC_OK;
-}
-
 struct scan {
     struct kc_log *log;
-    struct window window;
+    struct kc_file_window window;
     int64_t next_offset;
     int32_t epoch;                     /* of the batch before, -1: none */
     bool dense;                        /* this segment has every offset since its base: it was never compacted */
@@ -49,12 +19,12 @@ struct scan {
 /* The batch at `position`, checked.  KC_CORRUPT: the log ends here. */
 static kc_status read_batch(struct scan *scan, int64_t position, int64_t offset_limit, struct kc_slice *bytes,
                             struct kc_batch_header *header) {
-    kc_status status = window_move(&scan->window, position, KC_BATCH_HEADER_SIZE, bytes);
+    kc_status status = kc_file_window_move(&scan->window, position, KC_BATCH_HEADER_SIZE, bytes);
     if (status != KC_OK) return status;
     if (bytes->size < KC_BATCH_HEADER_SIZE) return KC_CORRUPT;
     kc_batch_header_load(bytes->data, header);
     if (!kc_batch_header_plausible(header, scan->window.file_size - position, scan->next_offset)) return KC_CORRUPT;
-    status = window_move(&scan->window, position, (size_t)header->size_bytes, bytes);
+    status = kc_file_window_move(&scan->window, position, (size_t)header->size_bytes, bytes);
     if (status != KC_OK) return status;
     status = kc_batch_check_stored(*bytes, header);
     if (status != KC_OK) return KC_CORRUPT;
@@ -66,9 +36,7 @@ static kc_status read_batch(struct scan *scan, int64_t position, int64_t offset_
 /* *good_size is the position behind the last good batch. */
 static kc_status scan_segment(struct scan *scan, struct kc_segment *segment, int64_t offset_limit, int64_t *good_size) {
     struct kc_log *log = scan->log;
-    scan->window.file = segment->file;
-    scan->window.position = 0;
-    scan->window.filled = 0;
+    kc_file_window_open(&scan->window, segment->file, 0);
     kc_status status = kc_file_size(segment->file, &scan->window.file_size);
     if (status == KC_OK) status = kc_segment_reset(segment);
     if (status != KC_OK) return status;

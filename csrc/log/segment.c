@@ -1,5 +1,7 @@
 #include "log/segment.h"
 
+#include <inttypes.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -8,15 +10,22 @@
 #include "log/time_index.h"
 
 static kc_status make_file(struct kc_file_cache *files, const char *directory, int64_t base_offset, enum kc_log_file_kind kind,
-                           struct kc_file **out) {
+                           enum kc_log_file_stage stage, struct kc_file **out) {
     char path[KC_PATH_SIZE];
-    kc_status status = kc_log_path(path, directory, base_offset, kind, KC_LOG_FILE_PLAIN);
+    kc_status status = kc_log_path(path, directory, base_offset, kind, stage);
     if (status != KC_OK) return status;
-    return kc_file_create(files, path, KC_OPEN_WRITE | KC_OPEN_CREATE, out);
+    /* What an earlier attempt left under a name that is only for the time being is not to be built upon. */
+    int flags = stage == KC_LOG_FILE_PLAIN ? 0 : KC_OPEN_TRUNCATE;
+    return kc_file_create(files, path, KC_OPEN_WRITE | KC_OPEN_CREATE | flags, out);
 }
 
 kc_status kc_segment_create(struct kc_file_cache *files, const char *directory, int64_t base_offset, uint64_t index_ids,
                             int64_t now_ms, struct kc_segment **out) {
+    return kc_segment_create_staged(files, directory, base_offset, KC_LOG_FILE_PLAIN, index_ids, now_ms, out);
+}
+
+kc_status kc_segment_create_staged(struct kc_file_cache *files, const char *directory, int64_t base_offset,
+                                   enum kc_log_file_stage stage, uint64_t index_ids, int64_t now_ms, struct kc_segment **out) {
     struct kc_segment *segment = calloc(1, sizeof *segment);
     if (!segment) return KC_NO_MEMORY;
     atomic_init(&segment->reference_count, 1);
@@ -25,11 +34,11 @@ kc_status kc_segment_create(struct kc_file_cache *files, const char *directory, 
     segment->max_timestamp_offset = base_offset;
     segment->created_ms = now_ms;
     struct kc_file *index_file = NULL;
-    kc_status status = make_file(files, directory, base_offset, KC_LOG_FILE_LOG, &segment->file);
-    if (status == KC_OK) status = make_file(files, directory, base_offset, KC_LOG_FILE_OFFSET_INDEX, &index_file);
+    kc_status status = make_file(files, directory, base_offset, KC_LOG_FILE_LOG, stage, &segment->file);
+    if (status == KC_OK) status = make_file(files, directory, base_offset, KC_LOG_FILE_OFFSET_INDEX, stage, &index_file);
     if (status == KC_OK)
         status = kc_index_file_init(&segment->offset_index, index_file, index_ids, KC_OFFSET_INDEX_ENTRY_SIZE, 0, false);
-    if (status == KC_OK) status = make_file(files, directory, base_offset, KC_LOG_FILE_TIME_INDEX, &index_file);
+    if (status == KC_OK) status = make_file(files, directory, base_offset, KC_LOG_FILE_TIME_INDEX, stage, &index_file);
     if (status == KC_OK)
         status = kc_index_file_init(&segment->time_index, index_file, index_ids + 1, KC_TIME_INDEX_ENTRY_SIZE, 0, false);
     if (status != KC_OK) {
@@ -249,8 +258,8 @@ kc_status kc_segment_reset(struct kc_segment *segment) {
     return KC_OK;
 }
 
-kc_status kc_segment_mark_deleted(struct kc_segment *segment, const char *directory) {
-    char path[KC_PATH_SIZE];
+/* The files that exist get their plain names with this suffix. */
+static kc_status rename_files(struct kc_segment *segment, const char *directory, const char *suffix) {
     struct {
         struct kc_file *file;
         enum kc_log_file_kind kind;
@@ -263,11 +272,27 @@ kc_status kc_segment_mark_deleted(struct kc_segment *segment, const char *direct
     kc_status first_failure = KC_OK;
     for (int i = 0; i < 3; i++) {
         if (!parts[i].exists) continue;
-        kc_status status = kc_log_path(path, directory, segment->base_offset, parts[i].kind, KC_LOG_FILE_DELETED);
-        if (status == KC_OK) status = kc_file_rename(parts[i].file, path);
+        char path[KC_PATH_SIZE];
+        kc_status status = kc_log_path(path, directory, segment->base_offset, parts[i].kind, KC_LOG_FILE_PLAIN);
+        if (status == KC_OK && strlen(path) + strlen(suffix) >= sizeof path) status = KC_LIMIT;
+        if (status == KC_OK) status = kc_file_rename(parts[i].file, strcat(path, suffix));
         if (status != KC_OK && status != KC_NOT_FOUND && first_failure == KC_OK) first_failure = status;
     }
     return first_failure;
+}
+
+kc_status kc_segment_mark_deleted(struct kc_segment *segment, const char *directory) {
+    return rename_files(segment, directory, kc_log_stage_suffix(KC_LOG_FILE_DELETED));
+}
+
+kc_status kc_segment_mark_replaced(struct kc_segment *segment, const char *directory, uint32_t number) {
+    char suffix[KC_LOG_NAME_SIZE];
+    snprintf(suffix, sizeof suffix, ".%" PRIx32 "%s", number, kc_log_stage_suffix(KC_LOG_FILE_DELETED));
+    return rename_files(segment, directory, suffix);
+}
+
+kc_status kc_segment_set_stage(struct kc_segment *segment, const char *directory, enum kc_log_file_stage stage) {
+    return rename_files(segment, directory, kc_log_stage_suffix(stage));
 }
 
 kc_status kc_segment_moved(struct kc_segment *segment, const char *directory) {

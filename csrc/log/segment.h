@@ -37,6 +37,9 @@ struct kc_segment {
 /* A segment object for files in `directory`; nothing is opened.  index_ids: two ids that no other index of the log has had. */
 kc_status kc_segment_create(struct kc_file_cache *files, const char *directory, int64_t base_offset, uint64_t index_ids,
                             int64_t now_ms, struct kc_segment **out);
+/* The same with other names: `.cleaned` for one that is still being written.  Files of these names that are there are emptied. */
+kc_status kc_segment_create_staged(struct kc_file_cache *files, const char *directory, int64_t base_offset,
+                                   enum kc_log_file_stage stage, uint64_t index_ids, int64_t now_ms, struct kc_segment **out);
 /* Reads what is on disk: sizes, and the newest index entries.  Indexes that are missing, of a broken size or not plausible are
  * reported by *indexes_good = false and left empty. */
 kc_status kc_segment_load(struct kc_segment *segment, bool offset_index_exists, bool time_index_exists, bool *indexes_good);
@@ -71,6 +74,11 @@ kc_status kc_segment_reset(struct kc_segment *segment);
 
 /* Renames the files that exist to `.deleted`. */
 kc_status kc_segment_mark_deleted(struct kc_segment *segment, const char *directory);
+/* The same to `.<number in hex>.deleted`.  A segment of this base offset may be replaced again before the names are removed, and a reader
+ * that opens the file by its path must not find another one there. */
+kc_status kc_segment_mark_replaced(struct kc_segment *segment, const char *directory, uint32_t number);
+/* Gives the files that exist the names of another stage. */
+kc_status kc_segment_set_stage(struct kc_segment *segment, const char *directory, enum kc_log_file_stage stage);
 /* The directory has been renamed. */
 kc_status kc_segment_moved(struct kc_segment *segment, const char *directory);
 

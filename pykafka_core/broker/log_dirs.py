@@ -53,6 +53,7 @@ CLEAN_SHUTDOWN_FILE: Final = ".kafka_cleanshutdown"
 RECOVERY_POINT_CHECKPOINT: Final = "recovery-point-offset-checkpoint"
 HIGH_WATERMARK_CHECKPOINT: Final = "replication-offset-checkpoint"
 LOG_START_CHECKPOINT: Final = "log-start-offset-checkpoint"
+CLEANER_CHECKPOINT: Final = "cleaner-offset-checkpoint"
 DELETED_FILE_SUFFIX: Final = ".deleted"
 
 TopicPartition = tuple[str, int]
@@ -77,6 +78,8 @@ class Directory:
     """Until the broker runs: the last stop was clean, or nothing ever was here. At the end: so is this one."""
     recovery_points: dict[TopicPartition, int] = field(default_factory=dict)
     log_starts: dict[TopicPartition, int] = field(default_factory=dict)
+    cleaned: dict[TopicPartition, int] = field(default_factory=dict)
+    """Up to where compaction has come."""
     found: set[TopicPartition] = field(default_factory=set)
     """Partitions of the metadata that lay there at the start and have not been opened."""
     logs: dict[TopicPartition, Log] = field(default_factory=dict)
@@ -128,6 +131,7 @@ class LogDirs:
             marker = directory.path / CLEAN_SHUTDOWN_FILE
             directory.recovery_points = read_checkpoint(directory.path / RECOVERY_POINT_CHECKPOINT)
             directory.log_starts = read_checkpoint(directory.path / LOG_START_CHECKPOINT)
+            directory.cleaned = read_checkpoint(directory.path / CLEANER_CHECKPOINT)
             if marker.exists():
                 directory.clean = True
                 marker.unlink()
@@ -236,6 +240,7 @@ class LogDirs:
         # A log's start and recovery point are those of the log that had the name before.
         directory.recovery_points.pop(place, None)
         directory.log_starts.pop(place, None)
+        directory.cleaned.pop(place, None)
         path.mkdir()
         write_topic_id(path, topic_id)
 
@@ -254,6 +259,7 @@ class LogDirs:
         directory.logs.pop(place, None)
         directory.recovery_points.pop(place, None)
         directory.log_starts.pop(place, None)
+        directory.cleaned.pop(place, None)
         path = directory.path / deleted_directory_name(*place)
         try:
             opened.rename_directory(path)
@@ -320,6 +326,30 @@ class LogDirs:
                 if opened.log_start_offset > 0
             }
             write_checkpoint(directory.path / LOG_START_CHECKPOINT, starts)
+
+    def make_recoverable(self, opened: Log, offset: int) -> None:
+        """Bring a log to disk and say so in the checkpoint, unless that was done up to this offset. Raises OSError,
+        EngineError."""
+        if opened not in self._places:
+            return
+        directory, place = self._places[opened]
+        if directory.recovery_points.get(place, 0) < offset:
+            directory.recovery_points[place] = opened.flush()
+            self._write_checkpoints(directory)
+
+    def cleaned_offset(self, opened: Log) -> int:
+        """Up to where a log has been compacted; 0 where nobody knows."""
+        directory, place = self._places[opened]
+        return directory.cleaned.get(place, 0)
+
+    def write_cleaned_offset(self, opened: Log, offset: int) -> None:
+        """Note how far compaction has come in a log. Raises OSError."""
+        if opened not in self._places:
+            return
+        directory, place = self._places[opened]
+        directory.cleaned[place] = offset
+        with self._writing:
+            write_checkpoint(directory.path / CLEANER_CHECKPOINT, dict(directory.cleaned))
 
     def _write_checkpoints(self, directory: Directory) -> None:
         with self._writing:

@@ -353,6 +353,7 @@ class RunningBroker:
             self._spawn(self._write_checkpoints())
             self._spawn(self._sweep())
             self._spawn(self._retention.run())
+            self._spawn(self._clean())
             self._spawn(check_advertised(self._listeners))
             if self._topics.find("__consumer_offsets") is not None:
                 self._ports["groups"]  # from here on it loads what the topic holds
@@ -425,6 +426,13 @@ class RunningBroker:
                 await asyncio.to_thread(self._log_dirs.checkpoint)
             except (OSError, EngineError) as error:
                 log.error("Cannot write the checkpoints: %s", error)
+
+    async def _clean(self) -> None:
+        # What it needs is imported when clients are being served already.
+        await asyncio.sleep(0)
+        from pykafka_core.broker.cleaner import Cleaner
+
+        await Cleaner(topics=self._topics, log_dirs=self._log_dirs, configs=self._configs).run()
 
     async def _sweep(self) -> None:
         while True:

@@ -68,9 +68,11 @@ def native_topic_config(name: str, settings: TopicSettings) -> TopicConfig:
 
 def native_log_config(settings: TopicSettings, config: BrokerConfig) -> LogConfig:
     """The settings of a topic that its logs obey."""
+    # The active segment is not compacted, so it must be closed before its first record has waited for too long.
+    segment_ms = min(settings.segment_ms, settings.max_compaction_lag_ms) if settings.compacted else settings.segment_ms
     return (
         settings.segment_bytes,
-        settings.segment_ms,
+        segment_ms,
         settings.segment_index_bytes,
         settings.index_interval_bytes,
         config.producer_id_expiration_ms,

@@ -9,6 +9,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from ._cleaning import Cleaning, CleaningRequest, CleaningStats, StaleCleaningError
     from ._crc32c import crc32c, crc32c_by, crc32c_kernels
     from ._errors import (
         ClosedError,
@@ -50,6 +51,9 @@ __all__ = [
     "AppendOutcome",
     "Appended",
     "BatchBuilder",
+    "Cleaning",
+    "CleaningRequest",
+    "CleaningStats",
     "ClosedError",
     "CorruptRecordError",
     "EngineError",
@@ -68,6 +72,7 @@ __all__ = [
     "Request",
     "SegmentInfo",
     "Server",
+    "StaleCleaningError",
     "StorageExistsError",
     "StorageNotFoundError",
     "TimestampedOffset",
@@ -89,6 +94,7 @@ __all__ = [
 
 # Which submodule a name lives in; one line per submodule, in the order of the imports above.
 _SUBMODULES = {
+    "_cleaning": ("Cleaning", "CleaningRequest", "CleaningStats", "StaleCleaningError"),
     "_crc32c": ("crc32c", "crc32c_by", "crc32c_kernels"),
     "_errors": (
         "ClosedError",

@@ -1,6 +1,6 @@
 # The engine's C interface as Cython sees it, grouped by header and only as far as the bridges need it.
 # Nothing here takes the GIL or raises; a kc_status becomes an exception in _errors.pyx.
-from libc.stdint cimport int8_t, int16_t, int32_t, int64_t, uint8_t, uint32_t
+from libc.stdint cimport int8_t, int16_t, int32_t, int64_t, uint8_t, uint32_t, uint64_t
 
 
 cdef extern from "base/status.h" nogil:
@@ -358,3 +358,49 @@ cdef extern from "log/retention.h" nogil:
 
     kc_status kc_log_expire(kc_log *log, const kc_retention *retention, int64_t high_watermark, kc_retention_segment *segments,
                             size_t capacity, kc_retention_result *out) noexcept
+
+cdef extern from "log/key_hash.h" nogil:
+    struct kc_hash_seed:
+        uint64_t low
+        uint64_t high
+
+cdef extern from "log/cleaner.h" nogil:
+    struct kc_cleaning:
+        pass
+
+    struct kc_cleaning_options:
+        int64_t first_dirty_offset
+        int64_t limit_offset
+        int64_t now_ms
+        int64_t delete_retention_ms
+        size_t map_size_bytes
+        double map_load_factor
+        kc_hash_seed seed
+
+    enum kc_cleaning_need:
+        KC_CLEANING_AGAIN
+        KC_CLEANING_DECOMPRESS
+        KC_CLEANING_COMPRESS
+        KC_CLEANING_DONE
+
+    struct kc_cleaning_request:
+        kc_cleaning_need need
+        int8_t codec
+        kc_slice section
+
+    struct kc_cleaning_stats:
+        int64_t end_offset
+        int64_t map_bytes_read
+        int64_t copy_bytes_read
+        int64_t bytes_written
+        int64_t map_records
+        int64_t copy_records
+        int64_t records_kept
+        int64_t key_count
+        int32_t segments_before
+        int32_t segments_after
+
+    kc_status kc_cleaning_start(kc_log *log, const kc_cleaning_options *options, kc_cleaning **out) noexcept
+    kc_status kc_cleaning_step(kc_cleaning *cleaning, kc_slice section, int64_t bytes, kc_cleaning_request *out) noexcept
+    void kc_cleaning_stats_of "kc_cleaning_stats"(const kc_cleaning *cleaning, kc_cleaning_stats *out) noexcept
+    void kc_cleaning_end(kc_cleaning *cleaning) noexcept
