@@ -170,8 +170,8 @@ class GroupCoordinator:
     def _commit(self, event: CommitOffsets, now: Now) -> list[Effect]:
         group = self.groups.get(event.group_id)
         if group is None:
-            # A consumer that is in no group, or an administrator, needs none to be there before.
-            if event.generation >= 0 or event.member_id != NO_MEMBER:
+            # A consumer that is in no generation, or an administrator, needs no group to be there before.
+            if event.generation >= 0:
                 return [Reply(request=event.request, answer=event.unknown_group_error)]
             group = self._group(event.group_id)
         error = group.classic.check_commit(event.member_id, event.instance_id, event.generation, now)

@@ -1,7 +1,7 @@
 """The records of __consumer_offsets for classic groups and committed offsets, both ways.
 
     GroupMetadataKey 2 -> GroupMetadataValue, written in version 3 (KIP-345)
-    OffsetCommitKey 1  -> OffsetCommitValue, written in version 3; in 1 where the client set a time to live
+    OffsetCommitKey 1  -> OffsetCommitValue, written in version 4; in 1 where the client set a time to live
 
 A null value says that the group, or the offset, is gone. Every version that Kafka has written is read. Source: KIP-915,
 org.apache.kafka.coordinator.group.GroupCoordinatorRecordHelpers.
@@ -30,7 +30,7 @@ __all__ = [
 ]
 
 GROUP_VERSION = 3
-OFFSET_VERSION = 3
+OFFSET_VERSION = 4
 OFFSET_VERSION_WITH_EXPIRY = 1
 NO_TIMEOUT = -1
 

@@ -38,7 +38,8 @@ BATCHED_VERSION = 4
 async def find_coordinator(
     request: FindCoordinatorRequest, context: RequestContext, *, cluster: Cluster, groups: Groups
 ) -> FindCoordinatorResponse:
-    message: str | None = None
+    # What Kafka says when all is well.
+    message = "NONE" if context.api_version < BATCHED_VERSION else ""
     if not 0 <= request.key_type <= SHARE or (request.key_type == SHARE and context.api_version < SHARE_VERSION):
         code, message = ErrorCode.INVALID_REQUEST, f"Unknown coordinator type {request.key_type}."
     elif request.key_type == GROUP:

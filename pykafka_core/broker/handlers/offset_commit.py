@@ -4,7 +4,7 @@
   or new group takes.
 - Versions 2-4 carry how long to keep the offset; from 5 on `offsets.retention.minutes` alone says it (KIP-211).
 - Version 6 brings the leader epoch (KIP-320), 7 instance ids (KIP-345), 10 topic ids in place of names.
-- A topic that does not exist: UNKNOWN_TOPIC_OR_PARTITION, by id UNKNOWN_TOPIC_ID; the other topics are committed.
+- A topic or partition that does not exist: UNKNOWN_TOPIC_OR_PARTITION, an id UNKNOWN_TOPIC_ID; the rest is committed.
 - A group that does not exist, in a generation: ILLEGAL_GENERATION, from version 9 on GROUP_ID_NOT_FOUND.
 
 Source: kafka.server.KafkaApis.handleOffsetCommitRequest; org.apache.kafka.coordinator.group.OffsetMetadataManager.
@@ -29,6 +29,7 @@ from pykafka_core.protocol.messages.offset_commit_response import (
 if TYPE_CHECKING:
     from pykafka_core.broker.groups import Groups
     from pykafka_core.coordinator.events import TopicPartition
+    from pykafka_core.metadata.image import TopicImage
     from pykafka_core.metadata.store import MetadataStore
 
 TOPIC_ID_VERSION = 10
@@ -45,12 +46,12 @@ def offset_commit(
     unknown = ErrorCode.UNKNOWN_TOPIC_ID if by_id else ErrorCode.UNKNOWN_TOPIC_OR_PARTITION
     image = store.image
     offsets = []
-    names: list[str | None] = []
+    topics = []
     for topic in request.topics:
         known = image.topic_by_id(topic.topic_id) if by_id else image.topics.get(topic.name)
-        names.append(None if known is None else known.name)
+        topics.append((topic, known))
         if known is not None:
-            name, topic_id = known.name, known.topic_id
+            name, topic_id, count = known.name, known.topic_id, len(known.partitions)
             offsets += [
                 (
                     (name, each.partition_index),
@@ -60,6 +61,7 @@ def offset_commit(
                     topic_id,
                 )
                 for each in topic.partitions
+                if 0 <= each.partition_index < count
             ]
     answers: Answers = groups.refusal(request.group_id)
     if not answers and offsets:
@@ -85,15 +87,17 @@ def offset_commit(
                 partitions=[
                     OffsetCommitResponsePartition(
                         partition_index=each.partition_index,
-                        error_code=unknown if name is None else answer_of(answers, (name, each.partition_index)),
+                        error_code=unknown if known is None else answer_of(answers, known, each.partition_index),
                     )
                     for each in topic.partitions
                 ],
             )
-            for topic, name in zip(request.topics, names, strict=True)
+            for topic, known in topics
         ]
     )
 
 
-def answer_of(answers: Answers, partition: TopicPartition) -> ErrorCode:
-    return answers if isinstance(answers, ErrorCode) else answers[partition]
+def answer_of(answers: Answers, topic: TopicImage, index: int) -> ErrorCode:
+    if not 0 <= index < len(topic.partitions):
+        return ErrorCode.UNKNOWN_TOPIC_OR_PARTITION
+    return answers if isinstance(answers, ErrorCode) else answers[topic.name, index]
