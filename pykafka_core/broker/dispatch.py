@@ -23,6 +23,9 @@ from pykafka_core.protocol.message import Message
 
 __all__ = ["Dispatcher"]
 
+HEADER_SIZE_MIN: Final = 8
+"""API key, version, correlation id."""
+
 
 class Dispatcher:
     """Finds the handler of a request, gives it the ports it names, and encodes what it returns."""
@@ -43,6 +46,10 @@ class Dispatcher:
         try:
             header = decode_header(frame)
         except ProtocolError as error:
+            # The two bytes at the start say more than that the rest is odd.
+            key = int.from_bytes(frame[:2], "big", signed=True)
+            if len(frame) >= HEADER_SIZE_MIN and key not in SERVED:
+                raise CloseConnection(f"it asked for API key {key}, which this broker does not serve") from None
             raise CloseConnection(f"it sent bytes that are no Kafka request: {error}") from None
         versions = SERVED.get(header.api_key)
         if versions is None:
