@@ -32,7 +32,7 @@ CASES = {
     "a huge frame": (struct.pack(">i", 2**31 - 1), "announced a request of 2147483647 bytes"),
     "a negative frame": (struct.pack(">i", -5), "announced a request of -5 bytes"),
     "an unknown API": (frame(999, 0), "API key 999, which this broker does not serve"),
-    "an API of controllers": (frame(82, 0), "API key 82, which this broker does not serve"),
+    "an API of controllers": (frame(82, 0, b"\0"), "API key 82, which this broker does not serve"),
     "a version of later days": (frame(3, 40), "METADATA version 40; this broker serves versions 0 to 13"),
     "a version of early days": (frame(0, 2), "PRODUCE version 2; this broker serves versions 3 to 13"),
     "a body cut short": (frame(3, 1, b"\0\0"), "malformed METADATA request"),
