@@ -10,7 +10,7 @@
 
 struct kc_held;
 
-struct wait {                             /* one partition of the request */
+struct partition_wait {                   /* one partition of the request */
     struct kc_sync_waiter waiter;
     struct kc_held *held;
     uint32_t answer_at;
@@ -23,7 +23,7 @@ struct kc_held {
     struct kc_conn *conn;                 /* NULL: gone */
     struct kc_message message;
     uint8_t *answer;
-    struct wait *waits;
+    struct partition_wait *waits;
     uint32_t answer_size, answer_capacity, wait_count, wait_capacity;
     int16_t version, acks;
     bool failed;                          /* with acks=0: something was refused */
@@ -81,7 +81,7 @@ bool kc_held_full(struct kc_hot_conn *state) {
 
 /* On a worker's thread. */
 static void wait_done(struct kc_sync_waiter *waiter) {
-    struct kc_held *held = KC_CONTAINER_OF(waiter, struct wait, waiter)->held;
+    struct kc_held *held = KC_CONTAINER_OF(waiter, struct partition_wait, waiter)->held;
     if (atomic_fetch_sub(&held->outstanding, 1) == 1) kc_reactor_post(held->hot->reactor, &held->message);
 }
 
@@ -118,8 +118,8 @@ void kc_held_answer(struct kc_hot *hot, const struct kc_gathered_request *reques
             const struct kc_gathered_entry *entry = &g->entries[g->topics[t].entry_first + e];
             if (entry->error != KC_ERROR_NONE) held->failed = true;
             if (!entry_waits(entry)) continue;
-            struct wait *wait = &held->waits[held->wait_count++];
-            *wait = (struct wait){.waiter = {.offset = entry->append.last_offset + 1, .done = wait_done}, .held = held,
+            struct partition_wait *wait = &held->waits[held->wait_count++];
+            *wait = (struct partition_wait){.waiter = {.offset = entry->append.last_offset + 1, .done = wait_done}, .held = held,
                                   .answer_at = entry->answer_at};
             atomic_fetch_add(&held->outstanding, 1);
             kc_sync_request(entry->partition, hot->config->worker, &wait->waiter);
