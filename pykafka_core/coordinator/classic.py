@@ -114,7 +114,7 @@ class ClassicGroup:
             if event.member_id in self.members:
                 self._discard(self.members[event.member_id], ErrorCode.GROUP_MAX_SIZE_REACHED)
             self._refuse_join(event, ErrorCode.GROUP_MAX_SIZE_REACHED, NO_MEMBER)
-        elif not self.members.can_take(event.protocol_type, event.protocols):
+        elif not self._can_take(event.protocol_type, event.protocols):
             self._refuse_join(event, ErrorCode.INCONSISTENT_GROUP_PROTOCOL)
         elif event.member_id != NO_MEMBER:
             self._join_known(event, now)
@@ -301,7 +301,7 @@ class ClassicGroup:
         self._timers.pop(member_id, None)
         if member_id in self.members.pending:
             self.members.pending.discard(member_id)
-            self._after_loss(now)
+            self._after_expiry(now, rebalance=False)
             return
         member = self.members.get(member_id)
         if member is None or (member.is_waiting and not member.is_new):
@@ -310,7 +310,7 @@ class ClassicGroup:
             self._set_session_timer(member, now)
             return
         self._discard(member, ErrorCode.UNKNOWN_MEMBER_ID)
-        self._after_loss(now)
+        self._after_expiry(now, rebalance=True)
 
     def appended(self, ticket: int, error: ErrorCode, now: Now) -> None:
         then = self._appending.pop(ticket, None)
@@ -362,6 +362,12 @@ class ClassicGroup:
         return self.members.protocol_type
 
     # ---- members
+
+    def _can_take(self, protocol_type: str, protocols: Sequence[tuple[str, bytes]]) -> bool:
+        """Whether one who knows these protocols can be a member beside those who are."""
+        if self.state is EMPTY:
+            return bool(protocol_type and protocols)
+        return self.members.can_take(protocol_type, protocols)
 
     def _has_room_for(self, member_id: str) -> bool:
         if self.state in (EMPTY, DEAD):
@@ -479,6 +485,14 @@ class ClassicGroup:
             self._prepare_rebalance(now)
         elif self.state is PREPARING:
             self._complete_if_all_joined(now)
+
+    def _after_expiry(self, now: Now, *, rebalance: bool) -> None:
+        """Somebody was waited for too long. Those who have joined wait no longer, not even for the first generation."""
+        if self.state is PREPARING:
+            if self.members.all_joined:
+                self._complete_join(now)
+        elif rebalance and self.state in (STABLE, COMPLETING):
+            self._prepare_rebalance(now)
 
     def _prepare_rebalance(self, now: Now) -> None:
         if self.state is COMPLETING:

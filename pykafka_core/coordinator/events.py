@@ -194,6 +194,8 @@ class FetchOffsets:
     partitions: Sequence[TopicPartition] | None
     """None: all that are committed."""
     require_stable: bool = False
+    topic_ids: Mapping[str, bytes] = {}
+    """By name, of topics that the client knows by their id: offsets of an earlier topic of that name are not told."""
 
 
 @dataclass(slots=True, frozen=True, kw_only=True)

@@ -40,7 +40,7 @@ from pykafka_core.coordinator.events import (
     Unload,
 )
 from pykafka_core.coordinator.offsets import CommittedOffsets
-from pykafka_core.coordinator.records import group_tombstone
+from pykafka_core.coordinator.records import empty_group_record, group_tombstone
 from pykafka_core.protocol.errors import ErrorCode
 from pykafka_core.protocol.records.group_coordinator.group_metadata_value import GroupMetadataValue
 
@@ -113,9 +113,21 @@ class GroupCoordinator:
         refusal = self._why_not_join(event)
         if refusal:
             return [Reply(request=event.request, answer=JoinAnswer(error=refusal, member_id=event.member_id))]
+        is_new = event.group_id not in self.groups
         group = self._group(event.group_id).classic
         group.join(event, now)
-        return group.take()
+        effects = group.take()
+        if is_new:
+            effects.append(self._found(event.group_id, group))
+        return effects
+
+    def _found(self, group_id: str, group: ClassicGroup) -> Append:
+        """A group is in the log from its first member on, whatever came of it: after a restart it is there, empty."""
+
+        def stored(error: ErrorCode, now: Now) -> Iterable[Effect]:
+            return self._forget(group_id, error) if error else []
+
+        return self._append(group_id, [empty_group_record(group_id, group.state_ms)], stored)
 
     def _why_not_join(self, event: JoinGroup) -> ErrorCode:
         if not event.group_id:
@@ -125,28 +137,28 @@ class GroupCoordinator:
             return ErrorCode.INVALID_SESSION_TIMEOUT
         if event.group_id in self.groups:
             return ErrorCode.NONE
-        if event.member_id != NO_MEMBER:
-            return ErrorCode.UNKNOWN_MEMBER_ID
-        if not event.protocol_type or not event.protocols:
-            return ErrorCode.INCONSISTENT_GROUP_PROTOCOL
-        return ErrorCode.NONE
+        return ErrorCode.NONE if event.member_id == NO_MEMBER else ErrorCode.UNKNOWN_MEMBER_ID
+
+    def _member_group(self, group_id: str) -> Group | None:
+        """A group that can have members: "" stands for offsets without membership only."""
+        return self.groups.get(group_id) if group_id else None
 
     def _sync(self, event: SyncGroup, now: Now) -> list[Effect]:
-        group = self.groups.get(event.group_id)
+        group = self._member_group(event.group_id)
         if group is None:
             return [Reply(request=event.request, answer=SyncAnswer(error=unknown(event.group_id)))]
         group.classic.sync(event, now)
         return group.classic.take()
 
     def _heartbeat(self, event: Heartbeat, now: Now) -> list[Effect]:
-        group = self.groups.get(event.group_id)
+        group = self._member_group(event.group_id)
         if group is None:
             return [Reply(request=event.request, answer=unknown(event.group_id))]
         group.classic.heartbeat(event, now)
         return group.classic.take()
 
     def _leave(self, event: LeaveGroup, now: Now) -> list[Effect]:
-        group = self.groups.get(event.group_id)
+        group = self._member_group(event.group_id)
         if group is None:
             error = unknown(event.group_id)
             answer = (
@@ -201,6 +213,8 @@ class GroupCoordinator:
 
     def _delete_offsets(self, event: DeleteOffsets, now: Now) -> list[Effect]:
         group = self.groups.get(event.group_id)
+        if not event.group_id:
+            return [Reply(request=event.request, answer=ErrorCode.INVALID_GROUP_ID)]
         if group is None or group.classic.state is GroupState.DEAD:
             return [Reply(request=event.request, answer=ErrorCode.GROUP_ID_NOT_FOUND)]
         subscribed: frozenset[str] = frozenset()

@@ -97,10 +97,6 @@ class Membership:
 
     def can_take(self, protocol_type: str, protocols: Sequence[tuple[str, bytes]]) -> bool:
         """Whether one who knows these protocols can be a member beside those who are."""
-        if not protocol_type or not protocols:
-            return False
-        if not self._by_id:
-            return True
         everybody = len(self._by_id)
         return protocol_type == self.protocol_type and any(self._known_by[name] == everybody for name, _ in protocols)
 

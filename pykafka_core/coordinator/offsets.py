@@ -32,6 +32,12 @@ from pykafka_core.protocol.errors import ErrorCode
 __all__ = ["CommittedOffsets"]
 
 NONE: Final = -1
+NO_TOPIC_ID: Final = bytes(16)
+
+
+def utf16_size(text: str) -> int:
+    """The length that Kafka finds: UTF-16 units are what offset.metadata.max.bytes counts, its name notwithstanding."""
+    return len(text) if text.isascii() else len(text.encode("utf-16-le", "surrogatepass")) // 2
 
 
 class CommittedOffsets:
@@ -51,7 +57,7 @@ class CommittedOffsets:
         answers: dict[TopicPartition, ErrorCode] = {}
         offsets: dict[TopicPartition, CommittedOffset] = {}
         for partition, offset, leader_epoch, metadata, topic_id in event.offsets:
-            if len(metadata) * 4 > limit and len(metadata.encode()) > limit:
+            if len(metadata) * 2 > limit and utf16_size(metadata) > limit:
                 answers[partition] = ErrorCode.OFFSET_METADATA_TOO_LARGE
                 continue
             answers[partition] = ErrorCode.NONE
@@ -68,7 +74,11 @@ class CommittedOffsets:
             if event.require_stable and partition in self.unstable:
                 found[partition] = ErrorCode.UNSTABLE_OFFSET_COMMIT
             else:
-                found[partition] = self.committed.get(partition)
+                committed = self.committed.get(partition)
+                topic_id = event.topic_ids.get(partition[0])
+                if committed and topic_id and committed.topic_id not in (topic_id, NO_TOPIC_ID):
+                    committed = None  # of a topic that had this name before
+                found[partition] = committed
         return OffsetsAnswer(offsets=found)
 
     def expired(self, group: ClassicGroup, now: Now) -> list[TopicPartition]:

@@ -20,6 +20,7 @@ from pykafka_core.protocol.records.group_coordinator.offset_commit_key import Of
 from pykafka_core.protocol.records.group_coordinator.offset_commit_value import OffsetCommitValue
 
 __all__ = [
+    "empty_group_record",
     "group_record",
     "group_tombstone",
     "loaded_members",
@@ -67,6 +68,13 @@ def group_record(
         ],
     )
     return GroupMetadataKey(group=group_id), value, GROUP_VERSION
+
+
+def empty_group_record(group_id: str, state_ms: int) -> KeyValue:
+    """A group that nobody has been in yet."""
+    return group_record(
+        group_id, protocol_type=None, generation=0, protocol_name=None, leader=None, state_ms=state_ms, members=()
+    )
 
 
 def group_tombstone(group_id: str) -> KeyValue:

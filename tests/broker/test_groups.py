@@ -125,3 +125,25 @@ def test_a_group_that_nobody_knows(client: RawClient, group: str) -> None:
     assert client.call(HeartbeatRequest(group_id=group, member_id="m", generation_id=1), 4).error_code == 25
     assert client.call(LeaveGroupRequest(group_id=group, member_id="m"), 2).error_code == 25
     assert client.call(OffsetFetchRequest(group_id=group, topics=None), 7).topics == []
+
+
+def test_metadata_is_measured_in_utf16_units(client: RawClient, group: str, name: str) -> None:
+    create_topic(client, name)
+
+    def commit_with(metadata: str) -> int:
+        asked = OffsetCommitRequestPartition(partition_index=0, committed_offset=5, committed_metadata=metadata)
+        request = OffsetCommitRequest(group_id=group, topics=[OffsetCommitRequestTopic(name=name, partitions=[asked])])
+        answer: int = client.call(request, 9).topics[0].partitions[0].error_code
+        return answer
+
+    assert commit_with("x" * 4096) == 0
+    assert commit_with("x" * 4097) == 12
+    assert commit_with("é" * 4096) == 0  # 8192 bytes of UTF-8
+    assert commit_with("\U0001f600" * 2048) == 0
+    assert commit_with("\U0001f600" * 2049) == 12
+
+
+def test_a_new_group_is_listed_after_whatever_its_first_join_came_to(client: RawClient, group: str) -> None:
+    assert client.call(join(group, protocols=[]), 9).error_code == 23
+    listed = {each.group_id: each.group_state for each in client.call(ListGroupsRequest(), 5).groups}
+    assert listed[group] == "Empty"

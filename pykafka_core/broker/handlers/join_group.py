@@ -12,6 +12,7 @@ Source: kafka.server.KafkaApis.handleJoinGroupRequest.
 
 from __future__ import annotations
 
+from ipaddress import IPv6Address
 from typing import TYPE_CHECKING
 from uuid import uuid4
 
@@ -42,7 +43,7 @@ async def join_group(request: JoinGroupRequest, context: RequestContext, *, grou
             instance_id=request.group_instance_id,
             fresh_id=f"{request.group_instance_id or context.client_id or ''}-{uuid4()}",
             client_id=context.client_id or "",
-            client_host="/" + context.peer.rpartition(":")[0].strip("[]"),
+            client_host=java_address(context.peer.rpartition(":")[0].strip("[]")),
             protocol_type=request.protocol_type,
             protocols=[(protocol.name, protocol.metadata) for protocol in request.protocols],
             session_timeout_ms=request.session_timeout_ms,
@@ -52,6 +53,15 @@ async def join_group(request: JoinGroupRequest, context: RequestContext, *, grou
         )
     )
     return response(answer, context.api_version)
+
+
+def java_address(host: str) -> str:
+    """As InetAddress.toString writes an address without a name: "/127.0.0.1", "/0:0:0:0:0:0:0:1"."""
+    if ":" not in host:
+        return "/" + host
+    address, scope, zone = host.partition("%")
+    groups = IPv6Address(address).exploded.split(":")
+    return "/" + ":".join(f"{int(group, 16):x}" for group in groups) + scope + zone
 
 
 def response(answer: JoinAnswer, version: int) -> JoinGroupResponse:

@@ -11,7 +11,7 @@ Source: kafka.server.KafkaApis.handleOffsetFetchRequest.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any
 
 from pykafka_core.broker.handlers import RequestContext, serves
@@ -43,6 +43,8 @@ GROUPS_VERSION = 8
 TOPIC_ID_VERSION = 10
 NONE = -1
 
+NO_TOPIC_IDS: Mapping[str, bytes] = {}
+
 Found = CommittedOffset | ErrorCode | None
 
 
@@ -60,14 +62,22 @@ def offset_fetch(
 
 
 def fetch(
-    groups: Groups, group_id: str, partitions: list[TopicPartition] | None, require_stable: bool
+    groups: Groups,
+    group_id: str,
+    partitions: list[TopicPartition] | None,
+    require_stable: bool,
+    topic_ids: Mapping[str, bytes] = NO_TOPIC_IDS,
 ) -> OffsetsAnswer:
     error = groups.refusal(group_id)
     if error:
         return OffsetsAnswer(error=error)
     answer: OffsetsAnswer = groups.ask(
         FetchOffsets(
-            group_id=group_id, request=groups.request(), partitions=partitions, require_stable=require_stable
+            group_id=group_id,
+            request=groups.request(),
+            partitions=partitions,
+            require_stable=require_stable,
+            topic_ids=topic_ids,
         )
     )
     return answer
@@ -95,6 +105,7 @@ def one_group(
 ) -> OffsetFetchResponseGroup:
     unknown: list[OffsetFetchRequestTopics] = []
     wanted: list[TopicPartition] | None = None
+    topic_ids: dict[str, bytes] = {}
     if asked.topics is not None:
         wanted = []
         for topic in asked.topics:
@@ -103,8 +114,10 @@ def one_group(
                 unknown.append(topic)
             else:
                 name = topic.name if known is None else known.name
+                if known is not None:
+                    topic_ids[name] = known.topic_id
                 wanted += [(name, index) for index in topic.partition_indexes]
-    answer = fetch(groups, asked.group_id, wanted, require_stable)
+    answer = fetch(groups, asked.group_id, wanted, require_stable, topic_ids)
     if answer.error:
         return OffsetFetchResponseGroup(group_id=asked.group_id, error_code=answer.error)
     topics = []
