@@ -27,7 +27,15 @@ from pykafka_core.broker.config_listeners import (
 from pykafka_core.broker.config_values import ConfigValueError
 from pykafka_core.metadata.properties_file import PropertiesError, parse_properties
 
-__all__ = ["BrokerConfig", "ConfigError", "ControllerEndpoint", "Listener", "load_config", "make_config"]
+__all__ = [
+    "BrokerConfig",
+    "ConfigError",
+    "ControllerEndpoint",
+    "Listener",
+    "default_log_dir",
+    "load_config",
+    "make_config",
+]
 
 
 class ConfigError(Exception):
@@ -215,7 +223,8 @@ def _node_id(values: Mapping[str, Any]) -> int | None:
     return None if node_id is None else int(node_id)
 
 
-def _default_log_dir() -> str:
+def default_log_dir() -> str:
+    """Where the data goes when the configuration does not say."""
     # Imported late: it costs more than all the rest of a start's configuration, and is seldom needed.
     import tempfile
 
@@ -223,7 +232,7 @@ def _default_log_dir() -> str:
 
 
 def _log_dirs(values: dict[str, Any]) -> tuple[Path, ...]:
-    texts = values["log.dirs"] or values["log.dir"] or (_default_log_dir(),)
+    texts = values["log.dirs"] or values["log.dir"] or (default_log_dir(),)
     directories = tuple(Path(text) for text in texts if text)
     if not directories:
         raise ConfigError("Invalid value for configuration log.dirs: at least one directory must be named")

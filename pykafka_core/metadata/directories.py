@@ -33,7 +33,14 @@ from pykafka_core.metadata.files import sync_directory, write_atomically
 from pykafka_core.metadata.properties_file import PropertiesError, format_properties, parse_properties
 from pykafka_core.metadata.uuids import random_uuid, uuid_from_string, uuid_to_string
 
-__all__ = ["METADATA_DIRECTORY", "LogDirectories", "LogDirectory", "lock_holder", "open_directories"]
+__all__ = [
+    "METADATA_DIRECTORY",
+    "LogDirectories",
+    "LogDirectory",
+    "lock_holder",
+    "open_directories",
+    "write_meta_properties",
+]
 
 METADATA_DIRECTORY: Final = "__cluster_metadata-0"
 META_PROPERTIES: Final = "meta.properties"
@@ -135,7 +142,9 @@ def open_directories(
                 try:
                     if meta is None:
                         _format(path, directory_id, found_node_id, path == metadata_path, controller_endpoint, features)
-                    _write_meta(path, found_cluster_id, found_node_id, directory_id, {} if meta is None else meta.raw)
+                    write_meta_properties(
+                        path, found_cluster_id, found_node_id, directory_id, {} if meta is None else meta.raw
+                    )
                 except OSError as error:
                     raise DirectoryError(f"Log directory {path} cannot be formatted: {error.strerror}.") from error
             opened[path] = LogDirectory(path=path, directory_id=directory_id, formatted=meta is None)
@@ -272,7 +281,10 @@ def _read_meta(path: Path) -> _Meta | None:
 # -----------------------------------------------------------------------------------------------------
 
 
-def _write_meta(path: Path, cluster_id: str, node_id: int, directory_id: bytes, kept: Mapping[str, str]) -> None:
+def write_meta_properties(
+    path: Path, cluster_id: str, node_id: int, directory_id: bytes, kept: Mapping[str, str]
+) -> None:
+    """Make a directory a formatted one, durably. Raises OSError."""
     properties = dict(kept) | {
         "version": "1",
         "cluster.id": cluster_id,

@@ -12,6 +12,7 @@ from __future__ import annotations
 __all__ = [
     "CorruptMetadataError",
     "DirectoryError",
+    "FormatError",
     "MetadataError",
     "RevisionConflictError",
     "UnsupportedMetadataError",
@@ -24,6 +25,10 @@ class MetadataError(Exception):
 
 class DirectoryError(MetadataError):
     """A log directory belongs to someone else, is in use, or cannot be read or written."""
+
+
+class FormatError(MetadataError):
+    """Log directories cannot be formatted as asked for."""
 
 
 class UnsupportedMetadataError(MetadataError):

@@ -40,6 +40,7 @@ from pykafka_core._dataclass import dataclass
 from pykafka_core.metadata.directories import BOOTSTRAP_CHECKPOINT, METADATA_DIRECTORY
 from pykafka_core.metadata.dump import dump
 from pykafka_core.metadata.errors import MetadataError, RevisionConflictError
+from pykafka_core.metadata.files import sync_directory
 from pykafka_core.metadata.image import MetadataImage
 from pykafka_core.metadata.local_batches import BatchRecord, encode_batch
 from pykafka_core.metadata.local_load import LoadedMetadata, load_metadata
@@ -143,6 +144,10 @@ class LocalMetadataStore:
                 _log.warning("%s", warning)
             if loaded.discard_log:
                 discard_segments(directory, loaded.end_offset)
+            # A directory that kafka-storage has formatted for a static quorum has no metadata log yet.
+            if not directory.exists():
+                directory.mkdir()
+                sync_directory(log_directory)
             if not (directory / "partition.metadata").exists():
                 write_topic_id(directory, METADATA_TOPIC_ID)
             write_quorum_state(

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
+import importlib
+import io
 import os
 import re
 import subprocess
@@ -13,11 +16,13 @@ from harness import jars
 OURS = {
     "kafka-console-consumer": "console_consumer",
     "kafka-console-producer": "console_producer",
+    "kafka-storage": "storage",
     "kafka-topics": "topics",
 }
 KAFKAS = {
     "kafka-console-consumer": "org.apache.kafka.tools.consumer.ConsoleConsumer",
     "kafka-console-producer": "org.apache.kafka.tools.ConsoleProducer",
+    "kafka-storage": "kafka.tools.StorageTool",
     "kafka-topics": "org.apache.kafka.tools.TopicCommand",
 }
 
@@ -43,6 +48,15 @@ def run_ours(command: str, *words: str, stdin: str = "", cwd: Path | None = None
             line, input=stdin, capture_output=True, text=True, timeout=timeout, check=False, cwd=cwd, env=environment
         )
     )
+
+
+def run_inside(command: str, *words: str, cwd: Path | None = None) -> Ran:
+    """Like run_ours, in this process: for the many commands of a session, which need none of their own."""
+    out, err = io.StringIO(), io.StringIO()
+    main = importlib.import_module(f"pykafka_core.tools.{OURS[command]}").main
+    with contextlib.redirect_stdout(out), contextlib.redirect_stderr(err), contextlib.chdir(cwd or Path.cwd()):
+        status = main(list(words))
+    return Ran(subprocess.CompletedProcess([command, *words], status, out.getvalue(), err.getvalue()))
 
 
 def run_kafkas(command: str, *words: str, stdin: str = "", cwd: Path | None = None, timeout: float = 90) -> Ran:

@@ -12,6 +12,9 @@ from running import OURS, run_ours
 
 SCRIPTS = tomllib.loads((Path(__file__).resolve().parents[2] / "pyproject.toml").read_text())["project"]["scripts"]
 
+# Those for which Kafka uses argparse4j.
+ARGPARSE = ["kafka-storage"]
+
 
 @pytest.mark.parametrize("command", OURS)
 def test_both_names_start_the_same_command(command: str) -> None:
@@ -33,7 +36,18 @@ def test_version(command: str) -> None:
     assert (ran.status, ran.out, ran.err) == (0, ["4.3.1"], [])
 
 
-@pytest.mark.parametrize("command", OURS)
+@pytest.mark.parametrize("command", ARGPARSE)
+def test_help_is_on_standard_output_where_kafkas_is(command: str) -> None:
+    ran = run_ours(command, "--help")
+    assert (ran.status, ran.err) == (0, [])
+    assert ran.out[0].startswith(f"usage: {command} [-h]")
+    ran = run_ours(command)
+    assert (ran.status, ran.out) == (1, [])
+    assert ran.err[0].startswith(f"usage: {command} [-h]")
+    assert ran.err[-1].startswith(f"{command}: error: ")
+
+
+@pytest.mark.parametrize("command", [each for each in OURS if each not in ARGPARSE])
 def test_help_and_no_words_at_all_name_the_options(command: str) -> None:
     for words in (["--help"], []):
         ran = run_ours(command, *words)
