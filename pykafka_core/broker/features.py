@@ -14,10 +14,29 @@ from pykafka_core.broker.cluster import Feature
 if TYPE_CHECKING:
     from pykafka_core.metadata.image import MetadataImage
 
-__all__ = ["features_of", "supported_levels"]
+__all__ = ["KAFKA_FEATURES", "METADATA_LEVELS_WITH_CHANGES", "features_of", "supported_levels"]
 
 # Levels of Apache Kafka 4.4: 3.3-IV3 to 4.4-IV2.
 SUPPORTED: Final = {"metadata.version": (7, 33)}
+
+KAFKA_FEATURES: Final = frozenset(
+    {
+        "metadata.version",
+        "kraft.version",
+        "transaction.version",
+        "group.version",
+        "eligible.leader.replicas.version",
+        "share.version",
+        "streams.version",
+    }
+)
+"""The features that Apache Kafka 4.3 has. One of them that is in force and not built here can be taken away."""
+
+METADATA_LEVELS_WITH_CHANGES: Final = frozenset({7, 8, 11, 13, 14, 15, 17, 23, 30, 32, 33})
+"""Levels of metadata.version that brought records or fields of their own: below them metadata could be lost.
+
+Source: org.apache.kafka.server.common.MetadataVersion (4.3.1), didMetadataChange; 32 and 33 are taken for such.
+"""
 
 
 def supported_levels() -> Mapping[str, tuple[int, int]]:

@@ -47,6 +47,7 @@ if TYPE_CHECKING:
     from pykafka_core.broker.config_admin import ConfigAdmin
     from pykafka_core.broker.groups import Groups
     from pykafka_core.broker.producer_ids import ProducerIds
+    from pykafka_core.broker.quorum import Quorum
     from pykafka_core.broker.topic_admin import TopicAdmin
     from pykafka_core.protocol.message import Record
 
@@ -234,6 +235,7 @@ class RunningBroker:
                 "config_admin": self._make_config_admin,
                 "producer_ids": self._make_producer_ids,
                 "groups": self._make_groups,
+                "quorum": self._make_quorum,
             },
         )
 
@@ -275,6 +277,12 @@ class RunningBroker:
             topic_admin=lambda: self._ports["topic_admin"],
             spawn=self._spawn,
         )
+
+    def _make_quorum(self) -> Quorum:
+        from pykafka_core.broker.quorum import Quorum
+
+        endpoint = self._config.controller_endpoint
+        return Quorum(store=self._store, node_id=self._node_id, endpoint=(endpoint.name, endpoint.host, endpoint.port))
 
     def _spawn(self, chore: Coroutine[Any, Any, None]) -> None:
         """Run something until it ends or the broker stops."""

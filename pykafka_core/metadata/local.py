@@ -52,6 +52,7 @@ from pykafka_core.metadata.local_log import (
     write_quorum_state,
 )
 from pykafka_core.metadata.local_records import (
+    VoterSet,
     encode_record,
     kraft_version_record,
     leader_change_record,
@@ -208,6 +209,11 @@ class LocalMetadataStore:
     def leader_epoch(self) -> int:
         """The epoch of the metadata log since this start."""
         return self._leader_epoch
+
+    @property
+    def voter_set(self) -> VoterSet:
+        """The voters that the metadata log names."""
+        return self._voter_set
 
     def watch(self, watcher: Watcher, *, since_revision: int | None = None) -> Unwatch:
         """See MetadataStore.watch. Changes before now are not kept: who asks for them is shown the whole image."""
