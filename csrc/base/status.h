@@ -8,6 +8,8 @@
 #ifndef KC_BASE_STATUS_H
 #define KC_BASE_STATUS_H
 
+#include <stdbool.h>
+
 typedef enum kc_status {
     KC_OK = 0,
     KC_AGAIN,          /* nothing could be done now; the caller waits for readiness or time */
@@ -29,6 +31,11 @@ typedef enum kc_status {
 
 /* A short lower-case description, never NULL, static. */
 const char *kc_status_name(kc_status status);
+
+/* There is no room for this now; nothing is broken, and the same may go well later. */
+static inline bool kc_status_is_shortage(kc_status status) {
+    return status == KC_NO_SPACE || status == KC_NO_FILES || status == KC_NO_MEMORY;
+}
 
 /* The kind of an errno value.  The one place where errno is read as meaning. */
 kc_status kc_status_from_errno(int error);

@@ -109,6 +109,7 @@ static kc_status look_up(struct kc_offsets_entry *entry, const struct kc_partiti
     int64_t limit = read_committed ? kc_partition_last_stable_offset(partition) : kc_partition_high_watermark(partition);
     struct kc_log_position position = {.offset = -1, .timestamp = -1, .leader_epoch = -1};
     kc_status status = KC_OK;
+    if (kc_log_offline(log)) return KC_IO_ERROR;
     switch (entry->target) {
     case MARK_LATEST:
         position.offset = limit;

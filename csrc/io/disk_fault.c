@@ -336,10 +336,12 @@ static kc_status fault_truncate(void *state, int handle, int64_t size) {
 
 static kc_status fault_allocate(void *state, int handle, int64_t position, int64_t size) {
     LOCKED(fault);
-    (void)position, (void)size;
     bool partly;
     kc_status status = begin(fault, KC_CALL_ALLOCATE, &partly);
-    if (status == KC_OK && !handle_node(fault, handle)) status = KC_INVALID;
+    const struct node *node = handle_node(fault, handle);
+    if (status == KC_OK && !node) status = KC_INVALID;
+    if (status == KC_OK && fault->capacity >= 0 && fault->used + position + size - (int64_t)node->live.size > fault->capacity)
+        status = KC_NO_SPACE;
     return finish(fault, status);
 }
 

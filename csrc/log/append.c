@@ -3,7 +3,8 @@
  * Accepted neighbours are gathered into one pwritev(); nothing is visible, and no index entry exists, before that call
  * has succeeded.  The file is pinned before the first batch of a group is judged, so that running out of descriptors refuses
  * batches without a trace.  A write that fails leaves the log failed: the file is cut back, and what was remembered of the
- * group's producers is never used or written, because a failed log only reads. */
+ * group's producers is never used or written.  A write that finds the disk full is cut back too, and the producers are brought back
+ * to what the log holds; the rest of the call's batches are refused with it, and later ones first ask for room. */
 #include <limits.h>
 
 #include "base/check.h"
@@ -29,9 +30,18 @@ struct group {
     int count;
     int handle;
     bool pinned;
+    bool has_producers;
+    bool refused;                              /* could not be written, nor may what comes behind it in this call */
     int64_t size_bytes;
     int64_t next_offset;                       /* log end offset once it is written */
 };
+
+static void group_begin(struct kc_log *log, struct group *group) {
+    group->count = 0;
+    group->pinned = group->has_producers = group->refused = false;
+    group->size_bytes = 0;
+    group->next_offset = kc_log_end_offset(log);
+}
 
 static kc_status group_pin(struct kc_log *log, struct group *group) {
     if (group->pinned) return KC_OK;
@@ -55,10 +65,37 @@ static void allocate_ahead(struct kc_log *log, struct kc_segment *segment, int h
     int64_t to = end + step;
     if (to > log->config.segment_size_bytes) to = log->config.segment_size_bytes;
     if (to <= from) return;
-    if (log->disk->allocate(log->disk->state, handle, from, to - from) == KC_OK)
+    kc_status status = log->disk->allocate(log->disk->state, handle, from, to - from);
+    if (status == KC_OK)
         segment->allocated_bytes = to;
     else
-        log->cannot_allocate = true;           /* only speed is lost; a full disk will tell by itself */
+        log->cannot_allocate = status != KC_NO_SPACE;      /* only speed is lost; a full disk will tell by itself */
+}
+
+/* After a write that found the disk full: whether there is room again.  Asked before anything is remembered of a batch. */
+static bool has_room(struct kc_log *log, int32_t size_bytes) {
+    struct kc_segment *segment = kc_log_active(log);
+    int handle;
+    if (kc_file_pin(segment->file, &handle) != KC_OK) return false;
+    kc_status status = log->disk->allocate(log->disk->state, handle, segment->size_bytes, size_bytes);
+    kc_file_unpin(segment->file);
+    int64_t end = segment->size_bytes + size_bytes;
+    if (status == KC_OK && segment->allocated_bytes < end) segment->allocated_bytes = end;
+    return !kc_status_is_shortage(status);     /* where blocks cannot be reserved only a write can tell */
+}
+
+/* The file is as long as the log again, and the producers are those of the log. */
+static kc_status group_undo(struct kc_log *log, struct group *group, kc_status why) {
+    struct kc_segment *segment = kc_log_active(log);
+    kc_status status = log->disk->truncate(log->disk->state, group->handle, segment->size_bytes);
+    segment->allocated_bytes = 0;
+    group_unpin(log, group);
+    group->count = 0;
+    group->refused = true;
+    if (status != KC_OK || !kc_status_is_shortage(why)) return kc_log_fail(log, why);
+    log->short_of_space = why == KC_NO_SPACE;
+    if (group->has_producers) status = kc_log_rebuild_producers(log, kc_log_end_offset(log));
+    return status == KC_OK ? why : kc_log_fail(log, status);
 }
 
 /* Writes the group out and makes it visible. */
@@ -70,12 +107,8 @@ static kc_status group_commit(struct kc_log *log, struct group *group) {
     struct kc_segment *segment = kc_log_active(log);
     allocate_ahead(log, segment, group->handle, segment->size_bytes + group->size_bytes);
     kc_status status = log->disk->write(log->disk->state, group->handle, group->iov, group->count, segment->size_bytes);
-    if (status != KC_OK) {
-        log->disk->truncate(log->disk->state, group->handle, segment->size_bytes);
-        group_unpin(log, group);
-        group->count = 0;
-        return kc_log_fail(log, status);
-    }
+    if (status != KC_OK) return group_undo(log, group, status);
+    log->short_of_space = false;
     kc_status index_status = KC_OK;
     for (int i = 0; i < group->count; i++) {
         const struct pending *batch = &group->batches[i];
@@ -89,10 +122,13 @@ static kc_status group_commit(struct kc_log *log, struct group *group) {
     atomic_fetch_add_explicit(&log->size_bytes, group->size_bytes, memory_order_relaxed);
     atomic_store_explicit(&log->log_end_offset, group->next_offset, memory_order_release);
     group_unpin(log, group);
+    int64_t size_bytes = group->size_bytes;
     group->count = 0;
     group->size_bytes = 0;
+    group->has_producers = false;
     /* The batches are in the file; only what comes later is refused. */
     if (index_status != KC_OK) kc_log_fail(log, index_status);
+    else kc_log_landmark(log, size_bytes);
     return KC_OK;
 }
 
@@ -104,17 +140,21 @@ kc_status kc_log_roll_to(struct kc_log *log, int64_t base_offset, int64_t last_o
         if (status == KC_OK) status = kc_log_create_segment(log, base_offset);
         return status == KC_OK ? KC_OK : kc_log_fail(log, status);
     }
+    /* The old one's indexes first, so that none but the last segment is ever found with a part of them. */
+    kc_status status = kc_segment_seal(old);
+    if (status != KC_OK) return kc_log_fail_unless_short(log, status);
     /* Segments touch, so that recovery can tell a lost end from a gap: offsets that nothing bears (behind a truncation into a
      * batch, or in a follower's copy of a compacted log) belong to the new segment. */
     if (last_offset - old->next_offset <= INT32_MAX) base_offset = old->next_offset;
-    /* The new file first: where it cannot be made, nothing has changed and the log stays usable. */
-    kc_status status = kc_log_create_segment(log, base_offset);
-    if (status == KC_NO_FILES || status == KC_NO_MEMORY) return status;
-    if (status == KC_OK) status = kc_segment_seal(old);
-    if (status == KC_OK && log->snapshot_offset != base_offset) {
+    status = kc_log_create_segment(log, base_offset);
+    if (status != KC_OK) return kc_log_fail_unless_short(log, status);
+    if (log->snapshot_offset != base_offset) {
         status = kc_producer_snapshot_write(log->disk, log->directory, base_offset, &log->producers, false);
+        /* Without it the next start has more to read. */
+        if (kc_status_is_shortage(status)) return KC_OK;
         log->snapshot_offset = base_offset;
         log->snapshot_dirty = true;
+        log->bytes_since_landmark = 0;
     }
     return status == KC_OK ? KC_OK : kc_log_fail(log, status);
 }
@@ -174,9 +214,10 @@ static enum kc_append_fault judge(struct kc_log *log, struct kc_append *append, 
 
 static enum kc_append_fault append_one(struct kc_log *log, struct group *group, struct kc_append *append, int64_t now_ms) {
     if (log->closed) return KC_APPEND_CLOSED;
-    if (log->failure != KC_OK) return KC_APPEND_STORAGE_ERROR;
+    if (group->refused || kc_log_failed(log)) return KC_APPEND_STORAGE_ERROR;
     struct kc_batch_header header = append->info->header;
     if (header.size_bytes > log->config.segment_size_bytes) return KC_APPEND_TOO_LARGE;
+    if (log->short_of_space && group->count == 0 && !has_room(log, header.size_bytes)) return KC_APPEND_STORAGE_ERROR;
     if (header.producer_id >= 0) {
         enum kc_append_fault fault = judge(log, append, now_ms);
         if (fault != KC_APPEND_OK) return fault;
@@ -189,8 +230,10 @@ static enum kc_append_fault append_one(struct kc_log *log, struct group *group, 
     if (make_way(log, group, &batch, now_ms) != KC_OK) return KC_APPEND_STORAGE_ERROR;
     kc_batch_stamp(append->batch, header.base_offset, header.leader_epoch);
     if (kc_leader_epochs_assign(&log->epochs, header.leader_epoch, header.base_offset) != KC_OK) return KC_APPEND_STORAGE_ERROR;
-    if (header.producer_id >= 0 && kc_producer_state_update(&log->producers, &header, now_ms) != KC_OK)
-        return KC_APPEND_STORAGE_ERROR;
+    if (header.producer_id >= 0) {
+        if (kc_producer_state_update(&log->producers, &header, now_ms) != KC_OK) return KC_APPEND_STORAGE_ERROR;
+        group->has_producers = true;
+    }
     group_push(group, &batch, append->batch);
     append->base_offset = batch.base_offset;
     append->last_offset = batch.last_offset;
@@ -209,11 +252,8 @@ int64_t kc_log_append(struct kc_log *log, struct kc_append *appends, size_t coun
         append->base_offset = append->last_offset = append->log_append_time_ms = -1;
     }
     struct group group;
-    group.count = 0;
-    group.pinned = false;
-    group.size_bytes = 0;
     pthread_mutex_lock(&log->lock);
-    group.next_offset = kc_log_end_offset(log);
+    group_begin(log, &group);
     for (size_t i = 0; i < count; i++) appends[i].fault = append_one(log, &group, &appends[i], now_ms);
     group_commit(log, &group);
     int64_t end_offset = kc_log_end_offset(log), accepted = 0;
@@ -238,13 +278,11 @@ kc_status kc_log_append_as_follower(struct kc_log *log, const uint8_t *batch, si
     if (header.base_offset > INT64_MAX - 1 - header.last_offset_delta) return KC_CORRUPT;
     int64_t now_ms = kc_log_now(log);
     struct group group;
-    group.count = 0;
-    group.pinned = false;
-    group.size_bytes = 0;
     struct pending pending = {header.base_offset, kc_batch_last_offset(&header), header.max_timestamp, header.size_bytes};
     if (header.last_offset_delta < 0) return KC_CORRUPT;
     pthread_mutex_lock(&log->lock);
-    group.next_offset = kc_log_end_offset(log);
+    group_begin(log, &group);
+    group.has_producers = header.producer_id >= 0;
     status = kc_log_check_writable(log);
     if (status == KC_OK && header.base_offset < group.next_offset) status = KC_INVALID;
     if (status == KC_OK) status = make_way(log, &group, &pending, now_ms);

@@ -31,15 +31,17 @@ static kc_status gather(struct kc_log *log, struct sync_list *list) {
     if (active->dirty) {
         kc_status status = kc_index_file_flush(&active->offset_index);
         if (status == KC_OK) status = kc_index_file_flush(&active->time_index);
-        if (status != KC_OK) return kc_log_fail(log, status);
+        if (status != KC_OK) return kc_log_fail_unless_short(log, status);
     }
-    for (size_t i = 0; i < log->segment_count; i++) kc_segment_list_dirty(log->segments[i], list->files, &list->count);
     if (log->epochs.dirty) {
         kc_status status = kc_leader_epochs_store(&log->epochs, log->disk, log->directory, false);
-        if (status != KC_OK) return kc_log_fail(log, status);
-        list->epochs = true;
-        log->directory_dirty = true;
+        if (status != KC_OK) return kc_log_fail_unless_short(log, status);
+        log->epochs_unsynced = log->directory_dirty = true;
     }
+    /* From here on nothing can be refused: what is taken off the lists of unsynced files is synced, or the log fails. */
+    for (size_t i = 0; i < log->segment_count; i++) kc_segment_list_dirty(log->segments[i], list->files, &list->count);
+    list->epochs = log->epochs_unsynced;
+    log->epochs_unsynced = false;
     list->snapshot = log->snapshot_dirty && log->snapshot_offset >= 0;
     list->snapshot_offset = log->snapshot_offset;
     list->directory = log->directory_dirty || list->snapshot;
@@ -116,7 +118,7 @@ kc_status kc_log_close(struct kc_log *log) {
         pthread_mutex_unlock(&log->lock);
         return KC_CLOSED;
     }
-    kc_status status = log->failure;
+    kc_status status = log->failure != KC_OK ? log->failure : kc_log_dir_failure(log->dir);
     struct sync_list list = {0};
     if (status == KC_OK) status = kc_segment_seal(kc_log_active(log));
     /* Also where there are no producers: without it the next open would have to look through the whole log for them. */
@@ -164,7 +166,10 @@ kc_status kc_log_drop_segments(struct kc_log *log, int32_t *dropped) {
         struct kc_segment *segment = log->segments[count];
         status = kc_segment_mark_deleted(segment, log->directory);
         if (status == KC_OK) status = mark_snapshot_deleted(log, segment->base_offset);
-        if (status != KC_OK) break;
+        if (status != KC_OK) {
+            kc_log_fail_unless_short(log, status);
+            break;
+        }
         atomic_fetch_sub_explicit(&log->size_bytes, segment->size_bytes, memory_order_relaxed);
         log->directory_dirty = true;
         count++;

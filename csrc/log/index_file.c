@@ -63,17 +63,21 @@ kc_status kc_index_file_flush(struct kc_index_file *index) {
     return KC_OK;
 }
 
-kc_status kc_index_file_append(struct kc_index_file *index, const uint8_t *entry) {
+bool kc_index_file_page_full(const struct kc_index_file *index) {
     int64_t held = index->count - index->tail_first;
-    if (held == page_entries(index)) {
+    return held > 0 && held % page_entries(index) == 0;
+}
+
+kc_status kc_index_file_append(struct kc_index_file *index, const uint8_t *entry) {
+    if (kc_index_file_page_full(index)) {
         kc_status status = kc_index_file_flush(index);
-        if (status != KC_OK) return status;
-        index->tail_first = index->count;
-        held = 0;
+        if (status != KC_OK && !kc_status_is_shortage(status)) return status;
+        if (status == KC_OK) index->tail_first = index->count;
     }
+    int64_t held = index->count - index->tail_first;
     if (held == index->tail_capacity) {
         int64_t capacity = index->tail_capacity ? (int64_t)index->tail_capacity * 4 : 16;
-        if (capacity > page_entries(index)) capacity = page_entries(index);
+        if (capacity > page_entries(index)) capacity = (held / page_entries(index) + 1) * page_entries(index);
         uint8_t *tail = realloc(index->tail, (size_t)capacity * index->entry_size);
         if (!tail) return KC_NO_MEMORY;
         index->tail = tail;

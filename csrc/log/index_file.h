@@ -2,7 +2,8 @@
  *
  * Both indexes of a segment are one of these.  The newest entries (at most one page of 4 KiB) are in memory and go to the file
  * when the page is full, when somebody flushes, and when the segment is sealed; so 2,000 busy partitions cost a write per
- * 512 entries, not one per entry, and the file is always exactly as long as what has been written.
+ * 512 entries, not one per entry, and the file is always exactly as long as what has been written.  Where there is no room for a page
+ * on the disk it stays in memory, and is tried again with the next one.
  *
  * Entry: key (int32 or int64, big endian), then a value.  entry_size 8 means an int32 key, 12 an int64 key.
  *
@@ -46,6 +47,8 @@ kc_status kc_index_file_init(struct kc_index_file *index, struct kc_file *file, 
                              bool exists);
 void kc_index_file_release(struct kc_index_file *index);
 
+/* The next append writes a page. */
+bool kc_index_file_page_full(const struct kc_index_file *index);
 /* The key must not be below the last one; the caller has checked. */
 kc_status kc_index_file_append(struct kc_index_file *index, const uint8_t *entry);
 /* Brings the file up to date, creating it if need be.  Not a sync. */

@@ -30,6 +30,7 @@ void kc_log_release(struct kc_log *log) {
     kc_recent_batches_release(&log->recent);
     kc_producer_state_release(&log->producers);
     kc_leader_epochs_release(&log->epochs);
+    kc_log_dir_release(log->dir);
     kc_index_page_release(&log->offset_page);
     kc_index_page_release(&log->time_page);
     pthread_mutex_destroy(&log->lock);
@@ -39,13 +40,20 @@ void kc_log_release(struct kc_log *log) {
 }
 
 kc_status kc_log_check_writable(const struct kc_log *log) {
-    return log->closed || log->failure != KC_OK ? KC_CLOSED : KC_OK;
+    return log->closed || kc_log_failed(log) ? KC_CLOSED : KC_OK;
 }
 
 kc_status kc_log_fail(struct kc_log *log, kc_status status) {
     if (log->failure == KC_OK) log->failure = status;
     atomic_store_explicit(&log->writable, false, memory_order_release);
+    /* What is wrong with this log's own bytes says nothing about its neighbours. */
+    if (status != KC_NO_MEMORY && status != KC_NO_FILES && status != KC_CORRUPT && status != KC_LIMIT)
+        kc_log_dir_fail(log->dir, status);
     return status;
+}
+
+kc_status kc_log_fail_unless_short(struct kc_log *log, kc_status status) {
+    return kc_status_is_shortage(status) ? status : kc_log_fail(log, status);
 }
 
 size_t kc_log_segment_slot(const struct kc_log *log, int64_t offset) {
@@ -164,6 +172,7 @@ kc_status kc_log_assign_epoch(struct kc_log *log, int32_t epoch) {
     if (status == KC_OK && epoch < kc_leader_epochs_latest(&log->epochs)) status = KC_STALE;
     if (status == KC_OK) status = kc_leader_epochs_assign(&log->epochs, epoch, kc_log_end_offset(log));
     if (status == KC_OK) status = kc_leader_epochs_store(&log->epochs, log->disk, log->directory, true);
+    if (status != KC_OK && status != KC_CLOSED && status != KC_STALE) kc_log_fail_unless_short(log, status);
     pthread_mutex_unlock(&log->lock);
     return status;
 }
@@ -177,4 +186,7 @@ int64_t kc_log_end_offset(const struct kc_log *log) {
 int64_t kc_log_size_bytes(const struct kc_log *log) {
     return atomic_load_explicit(&log->size_bytes, memory_order_relaxed);
 }
-bool kc_log_writable(const struct kc_log *log) { return atomic_load_explicit(&log->writable, memory_order_acquire); }
+bool kc_log_writable(const struct kc_log *log) {
+    return atomic_load_explicit(&log->writable, memory_order_acquire) && !kc_log_offline(log);
+}
+bool kc_log_offline(const struct kc_log *log) { return kc_log_dir_failure(log->dir) != KC_OK; }

@@ -8,8 +8,11 @@
  *      (truncation excepted).
  *   2. A batch is in its segment file, whole, before log_end_offset passes it.
  *   3. Index entries name positions below the segment's size; what is not yet in an index file is in memory.
- *   4. After a failed write the log is failed: appends answer KC_CLOSED until it is opened anew, reads go on below
- *      log_end_offset, and the file has been cut back to it if the disk let us.
+ *   4. After a failed write or sync the log is failed, and so is its log directory (log_dir.h): appends answer KC_CLOSED until it is
+ *      opened anew, and the file has been cut back to log_end_offset if the disk let us.  Reads end with the directory; a log that
+ *      stands alone goes on reading.
+ *   5. A write for which there is no room now (a full disk, no descriptors, no memory) is refused and nothing else: the file is cut
+ *      back to log_end_offset, what was remembered of its batches is forgotten, and the next append tries again.
  *
  * Formats: FORMAT.md.  Source: org.apache.kafka.storage.internals.log.{UnifiedLog,LocalLog,LogSegment}. */
 #ifndef KC_LOG_LOG_H
@@ -22,6 +25,7 @@
 #include "base/clock.h"
 #include "base/status.h"
 #include "io/file.h"
+#include "log/log_dir.h"
 #include "record/validate.h"
 
 struct kc_log;
@@ -42,7 +46,11 @@ struct kc_log_options {
     struct kc_file_cache *files;         /* not destroyed before the log is closed */
     struct kc_clock clock;
     struct kc_log_config config;
+    struct kc_log_dir *dir;              /* retained; NULL: this log's failures are its own */
     bool clean;                          /* stopped cleanly: indexes and snapshots are trusted, nothing is scanned */
+    bool process_died;                   /* and no more than that since this engine wrote here: the kernel has kept what was written,
+                                          * synced or not, so that only the last write can be a torn one */
+    int64_t landmark_bytes;              /* landmark.c; 0: the default */
     int64_t recovery_point;              /* first offset that may not be on disk; segments below it are trusted.  0: none */
     int64_t log_start_offset;            /* from log-start-offset-checkpoint; -1: the first segment's base */
 };
@@ -189,5 +197,7 @@ int64_t kc_log_end_offset(const struct kc_log *log);
 int64_t kc_log_size_bytes(const struct kc_log *log);
 /* False after a failed write or kc_log_close. */
 bool kc_log_writable(const struct kc_log *log);
+/* The log directory has failed: nothing is read or written any more. */
+bool kc_log_offline(const struct kc_log *log);
 
 #endif

@@ -3,6 +3,7 @@
  *     open.c       directory, recovery, open            log.c      life, configuration, offsets
  *     append.c     append, roll                         read.c     read
  *     lookup.c     timestamps                           care.c     flush, close, truncate, drop, rename
+ *     landmark.c   what keeps a restart short
  *
  * Threads: `lock` guards every field but the atomics; `page_lock` guards the two pages and is taken inside `lock` or alone,
  * never the other way round. */
@@ -24,6 +25,7 @@ struct kc_log {
     _Atomic int64_t log_start_offset, log_end_offset, size_bytes;
 
     pthread_mutex_t lock;
+    struct kc_log_dir *dir;            /* one reference, or NULL */
     struct kc_file_cache *files;
     const struct kc_disk *disk;
     struct kc_clock clock;
@@ -37,9 +39,12 @@ struct kc_log {
     struct kc_leader_epochs epochs;
 
     int64_t snapshot_offset;           /* of the newest producer snapshot, -1: none */
+    int64_t landmark_bytes, bytes_since_landmark;
     bool snapshot_dirty;               /* a snapshot was written and not synced */
+    bool epochs_unsynced;              /* the epochs are in their file, which an earlier process may not have synced */
     bool directory_dirty;              /* names were made or changed and the directory not synced */
     bool cannot_allocate;              /* the file system does not reserve blocks */
+    bool short_of_space;               /* the last write found the disk full */
     bool closed;
     kc_status failure;                 /* KC_OK, or what ended all writing */
     uint64_t next_index_id;
@@ -56,8 +61,13 @@ static inline int64_t kc_log_now(const struct kc_log *log) { return kc_clock_wal
 
 /* KC_CLOSED once closed or failed. */
 kc_status kc_log_check_writable(const struct kc_log *log);
-/* Ends all writing for good; returns `status`. */
+static inline bool kc_log_failed(const struct kc_log *log) {
+    return log->failure != KC_OK || kc_log_dir_failure(log->dir) != KC_OK;
+}
+/* Ends all writing for good, here and, if it was the disk that failed, in the whole log directory; returns `status`. */
 kc_status kc_log_fail(struct kc_log *log, kc_status status);
+/* The same unless it is a shortage, after which the log is as it was. */
+kc_status kc_log_fail_unless_short(struct kc_log *log, kc_status status);
 
 /* The slot of the segment that holds or would hold the offset: the last with base <= offset, or 0. */
 size_t kc_log_segment_slot(const struct kc_log *log, int64_t offset);
@@ -75,6 +85,8 @@ kc_status kc_log_roll_to(struct kc_log *log, int64_t base_offset, int64_t last_o
  * file at `position`. */
 kc_status kc_log_remember_batch(struct kc_log *log, const struct kc_batch_header *header, const uint8_t *batch,
                                 struct kc_file *file, int64_t position, int64_t now_ms);
+/* Counts bytes that have been appended and leaves a landmark where one is due. */
+void kc_log_landmark(struct kc_log *log, int64_t size_bytes);
 /* Brings the producer state to `offset` from the newest usable snapshot at or below it, by replay of the segments. */
 kc_status kc_log_rebuild_producers(struct kc_log *log, int64_t offset);
 /* Removes snapshots above `offset`, and those that no segment starts at except the newest left. */

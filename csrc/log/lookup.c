@@ -126,9 +126,10 @@ kc_status kc_log_find_timestamp(struct kc_log *log, int64_t target, int64_t offs
     int64_t after_base = -1;
     for (;;) {
         pthread_mutex_lock(&log->lock);
-        if (log->closed) {
+        if (log->closed || kc_log_offline(log)) {
+            bool closed = log->closed;
             pthread_mutex_unlock(&log->lock);
-            return KC_CLOSED;
+            return closed ? KC_CLOSED : KC_IO_ERROR;
         }
         struct search search = {target, kc_log_start_offset(log), offset_limit};
         size_t slot = kc_log_segment_slot(log, search.from_offset);

@@ -1,7 +1,7 @@
 /* open.c: from a directory to a log.
  *
  *     clear the directory -> load segments -> decide which to believe -> producer state up to the first that is not believed ->
- *     scan from there on, or (stopped cleanly) walk the tail -> leader epochs, start offset, snapshots in agreement with the end
+ *     scan from there on, or (stopped cleanly, or only the process died) walk the tail -> leader epochs, start offset, snapshots in agreement with the end
  */
 #include <stdlib.h>
 #include <string.h>
@@ -35,8 +35,9 @@ static bool within(const struct kc_log *log, size_t slot) {
 }
 
 /* The slot of the first segment that is scanned: one that holds offsets not known to be on disk.  segment_count: none. */
-static size_t first_doubted(const struct kc_log *log, const struct kc_log_options *options) {
+static size_t first_doubted(const struct kc_log *log, const struct kc_log_options *options, bool tail_good) {
     if (options->clean) return log->segment_count;
+    if (options->process_died) return log->segment_count - (log->segment_count > 0 && !tail_good);
     for (size_t i = 0; i + 1 < log->segment_count; i++)
         if (log->segments[i + 1]->base_offset > options->recovery_point) return i;
     return log->segment_count ? log->segment_count - 1 : 0;
@@ -48,9 +49,19 @@ static kc_status load_epochs(struct kc_log *log) {
     return kc_recovery_rebuild_epochs(log);
 }
 
+/* The kernel has kept what the process had written; whether it is on disk, nobody knows. */
+static void mark_unsynced(struct kc_log *log, int64_t recovery_point) {
+    for (size_t i = log->segment_count; i > 0; i--) {
+        kc_segment_mark_unsynced(log->segments[i - 1]);
+        if (log->segments[i - 1]->base_offset <= recovery_point) break;
+    }
+    log->directory_dirty = log->epochs_unsynced = true;
+    log->snapshot_dirty = log->snapshot_offset >= 0;
+}
+
 static kc_status recover(struct kc_log *log, const struct kc_log_options *options, const bool *indexes_good,
                          struct kc_log_recovery *report) {
-    size_t doubted = first_doubted(log, options);
+    size_t doubted = first_doubted(log, options, indexes_good[log->segment_count - 1]);
     for (size_t i = 0; i < doubted; i++) {
         if (indexes_good[i] && within(log, i)) continue;
         kc_status status = kc_recovery_rebuild_indexes(log, i, report);
@@ -58,7 +69,8 @@ static kc_status recover(struct kc_log *log, const struct kc_log_options *option
     }
     int64_t end_offset = 0;
     if (doubted == log->segment_count) {
-        kc_status status = kc_segment_walk_tail(kc_log_active(log), &end_offset);
+        kc_status status = options->clean ? kc_segment_walk_tail(kc_log_active(log), &end_offset)
+                                          : kc_recovery_walk_tail(log, report, &end_offset);
         /* Called clean, and its end is not: somebody else wrote here, or the mark lies. */
         if (status == KC_CORRUPT)
             doubted = log->segment_count - 1;
@@ -72,6 +84,7 @@ static kc_status recover(struct kc_log *log, const struct kc_log_options *option
     if (status == KC_OK && scan) status = kc_recovery_scan(log, doubted, report, &end_offset);
     if (status != KC_OK) return status;
     if (scan) kc_producer_state_expire(&log->producers, kc_log_now(log));
+    if (options->process_died && !options->clean) mark_unsynced(log, options->recovery_point);
     atomic_store(&log->log_end_offset, end_offset);
     return KC_OK;
 }
@@ -83,7 +96,8 @@ static void settle_offsets(struct kc_log *log, const struct kc_log_options *opti
     for (size_t i = 0; i < log->segment_count; i++) size_bytes += log->segments[i]->size_bytes;
     atomic_store(&log->log_start_offset, start_offset);
     atomic_store(&log->size_bytes, size_bytes);
-    kc_leader_epochs_truncate_end(&log->epochs, end_offset);
+    /* An epoch that begins where the log ends may be the present one, in which nothing has been written yet. */
+    kc_leader_epochs_truncate_end(&log->epochs, end_offset + 1);
     kc_leader_epochs_truncate_start(&log->epochs, start_offset);
 }
 
@@ -124,6 +138,8 @@ kc_status kc_log_open(const char *directory, const struct kc_log_options *option
     atomic_init(&log->reference_count, 1);
     pthread_mutex_init(&log->lock, NULL);
     pthread_mutex_init(&log->page_lock, NULL);
+    log->dir = kc_log_dir_retain(options->dir);
+    log->landmark_bytes = options->landmark_bytes;
     log->files = options->files;
     log->disk = kc_file_cache_disk(options->files);
     log->clock = options->clock;

@@ -72,6 +72,8 @@ kc_status kc_log_read(struct kc_log *log, int64_t offset, int64_t offset_limit, 
         kc_status status = KC_OK;
         if (log->closed)
             status = KC_CLOSED;
+        else if (kc_log_offline(log))
+            status = KC_IO_ERROR;
         else if (offset < kc_log_start_offset(log) || offset > end_offset)
             status = KC_OUT_OF_RANGE;
         struct kc_log_slice slice = {0};

@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "log/file_window.h"
+#include "log/offset_index.h"
 #include "record/validate.h"
 
 enum { SCAN_BUFFER_SIZE = 1 << 20 };
@@ -64,6 +65,78 @@ static kc_status scan_segment(struct scan *scan, struct kc_segment *segment, int
     return KC_OK;
 }
 
+/* Where the segment's last whole batch starts and ends; its header.  KC_CORRUPT: what follows is no cut-off batch. */
+static kc_status walk(struct kc_segment *segment, int32_t index_interval_bytes, int64_t file_size, int64_t *last, int64_t *end) {
+    uint8_t buffer[KC_SCANNER_BUFFER_SIZE];
+    struct kc_batch_scanner scanner;
+    struct kc_batch_header header;
+    int64_t position;
+    kc_batch_scanner_init(&scanner, segment->file, segment->size_bytes, file_size, segment->base_offset, buffer, sizeof buffer);
+    kc_status status;
+    *last = -1;
+    bool entered = segment->offset_index.count > 0;
+    while ((status = kc_batch_scanner_next(&scanner, &header, &position)) == KC_OK) {
+        int64_t last_offset = kc_batch_last_offset(&header);
+        if (!kc_segment_holds(segment, last_offset) || position + header.size_bytes > INT32_MAX) return KC_CORRUPT;
+        if (entered && last_offset - segment->base_offset != kc_offset_entry_relative(segment->offset_index.last)) return KC_CORRUPT;
+        entered = false;
+        if (position == 0) segment->first_timestamp = header.max_timestamp;
+        status = kc_segment_add(segment, last_offset, header.max_timestamp, header.size_bytes, index_interval_bytes);
+        if (status != KC_OK) return status;
+        *last = position;
+    }
+    *end = segment->size_bytes;
+    if (status != KC_CORRUPT) return status == KC_END ? KC_OK : status;
+    size_t got;
+    if (file_size - *end < KC_BATCH_HEADER_SIZE) return KC_OK;
+    status = kc_file_read(segment->file, buffer, KC_BATCH_HEADER_SIZE, *end, &got);
+    if (status != KC_OK || got < KC_BATCH_HEADER_SIZE) return status == KC_OK ? KC_CORRUPT : status;
+    kc_batch_header_load(buffer, &header);
+    bool cut_off = header.size_bytes > file_size - *end && kc_batch_header_plausible(&header, INT64_MAX, scanner.next_offset);
+    return cut_off ? KC_OK : KC_CORRUPT;
+}
+
+static kc_status check_batch(struct kc_segment *segment, int64_t position, int64_t end) {
+    size_t size = (size_t)(end - position), got;
+    uint8_t *bytes = malloc(size);
+    if (!bytes) return KC_NO_MEMORY;
+    struct kc_batch_header header;
+    kc_status status = kc_file_read(segment->file, bytes, size, position, &got);
+    if (status == KC_OK && (got < size || kc_batch_check_stored(kc_slice_make(bytes, size), &header) != KC_OK)) status = KC_CORRUPT;
+    free(bytes);
+    return status;
+}
+
+kc_status kc_recovery_walk_tail(struct kc_log *log, struct kc_log_recovery *report, int64_t *end_offset) {
+    struct kc_segment *segment = kc_log_active(log);
+    int64_t file_size, last, end;
+    kc_status status = kc_file_size(segment->file, &file_size);
+    if (status != KC_OK) return status;
+    segment->size_bytes = segment->offset_index.count ? kc_offset_entry_position(segment->offset_index.last) : 0;
+    segment->bytes_since_index = 0;
+    report->scanned_bytes += file_size - segment->size_bytes;
+    if (segment->size_bytes > 0) {
+        uint8_t bytes[KC_BATCH_HEADER_SIZE];
+        struct kc_batch_header header;
+        size_t got;
+        status = kc_file_read(segment->file, bytes, sizeof bytes, 0, &got);
+        if (status != KC_OK || got < sizeof bytes) return status == KC_OK ? KC_CORRUPT : status;
+        kc_batch_header_load(bytes, &header);
+        segment->first_timestamp = header.max_timestamp;
+    }
+    status = walk(segment, log->config.index_interval_bytes, file_size, &last, &end);
+    if (status == KC_OK && last >= 0) status = check_batch(segment, last, end);
+    if (status == KC_OK && end < file_size) {
+        report->truncated_bytes += file_size - end;
+        report->cut_base_offset = segment->base_offset;
+        report->cut_position = end;
+    }
+    /* Also where the size is right: blocks that the process had reserved go back. */
+    if (status == KC_OK) status = kc_file_truncate(segment->file, end);
+    if (status == KC_OK) *end_offset = segment->next_offset;
+    return status;
+}
+
 static kc_status drop_behind(struct kc_log *log, size_t slot, struct kc_log_recovery *report) {
     while (log->segment_count > slot + 1) {
         int64_t size;
@@ -91,6 +164,7 @@ kc_status kc_recovery_scan(struct kc_log *log, size_t first, struct kc_log_recov
         status = scan_segment(&scan, segment, limit, &good_size);
         if (status != KC_OK) break;
         report->scanned_bytes += scan.window.file_size;
+        kc_log_dir_add_scanned(log->dir, scan.window.file_size);
         report->rebuilt_indexes++;
         /* A power cut may keep a later segment and lose the end of this one, at a batch's edge.  Compaction leaves such gaps too,
          * but hardly without leaving others before. */
@@ -106,7 +180,7 @@ kc_status kc_recovery_scan(struct kc_log *log, size_t first, struct kc_log_recov
         /* What is not there any more must not be on disk either, and blocks reserved by a process that died go back. */
         if (status == KC_OK && last && !cut) status = kc_file_truncate(segment->file, good_size);
         if (status == KC_OK && !last) status = kc_segment_seal(segment);
-        segment->dirty = true;
+        kc_segment_mark_unsynced(segment);
     }
     free(scan.window.bytes);
     if (status != KC_OK) return status;

@@ -14,6 +14,11 @@
 /* Scans the segments from slot `first` on.  *end_offset is the log end offset. */
 kc_status kc_recovery_scan(struct kc_log *log, size_t first, struct kc_log_recovery *report, int64_t *end_offset);
 
+/* After the mere death of the process: walks the headers of the last segment from its last index entry on, and adds the entries that had
+ * not been written.  A write that was cut short, which ends in the middle of a batch, is cut off.  KC_CORRUPT: there is something else,
+ * which a scan has to find. */
+kc_status kc_recovery_walk_tail(struct kc_log *log, struct kc_log_recovery *report, int64_t *end_offset);
+
 /* Builds the indexes of one trusted segment from its headers.  What cannot be walked to its end keeps the indexes as far as
  * they came. */
 kc_status kc_recovery_rebuild_indexes(struct kc_log *log, size_t slot, struct kc_log_recovery *report);

@@ -116,8 +116,12 @@ kc_status kc_segment_add(struct kc_segment *segment, int64_t last_offset, int64_
         segment->max_timestamp_offset = last_offset;
     }
     if (segment->bytes_since_index > index_interval_bytes) {
-        status = kc_offset_index_append(&segment->offset_index, (int32_t)(last_offset - segment->base_offset),
-                                        (int32_t)segment->size_bytes);
+        /* Timestamps first: what stands behind the last offset entry in the file is all that has to be read after a crash. */
+        if (kc_index_file_page_full(&segment->offset_index)) status = kc_index_file_flush(&segment->time_index);
+        if (kc_status_is_shortage(status)) status = KC_OK;
+        if (status == KC_OK)
+            status = kc_offset_index_append(&segment->offset_index, (int32_t)(last_offset - segment->base_offset),
+                                            (int32_t)segment->size_bytes);
         if (status == KC_OK)
             status = kc_time_index_maybe_append(&segment->time_index, segment->max_timestamp,
                                                 (int32_t)(segment->max_timestamp_offset - segment->base_offset));

@@ -59,6 +59,12 @@ static inline bool kc_segment_holds(const struct kc_segment *segment, int64_t la
 
 /* Final time index entry, indexes complete in their files, reserved blocks given back.  Not a sync. */
 kc_status kc_segment_seal(struct kc_segment *segment);
+/* Nothing in it is known to be on disk: an earlier process wrote it. */
+static inline void kc_segment_mark_unsynced(struct kc_segment *segment) {
+    segment->dirty = true;
+    segment->offset_index.dirty = segment->offset_index.exists;
+    segment->time_index.dirty = segment->time_index.exists;
+}
 /* Adds up to three references to files that have been written to since they were last listed here, and marks them clean: the
  * caller syncs them, and fails the log if that fails.  *count grows. */
 void kc_segment_list_dirty(struct kc_segment *segment, struct kc_file **files, size_t *count);

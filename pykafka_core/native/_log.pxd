@@ -7,6 +7,10 @@ cdef class FileCache:
     cdef readonly object limit
 
 
+cdef class LogDir:
+    cdef kc.kc_log_dir *dir
+
+
 cdef class Log:
     cdef kc.kc_log *log
     cdef readonly FileCache files

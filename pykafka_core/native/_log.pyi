@@ -74,6 +74,22 @@ class FileCache:
     @property
     def open_count(self) -> int: ...
 
+@final
+class LogDir:
+    """What the logs of one log directory share.
+
+    `failure`: None, or what was wrong with the first write or sync that failed, from which moment on every log in here
+    refuses appends and reads. `fail()` says that something else of the directory could not be written.
+    `scanned_bytes`: what recovery has read so far.
+    """
+
+    def __new__(cls) -> Self: ...
+    def fail(self) -> None: ...
+    @property
+    def failure(self) -> str | None: ...
+    @property
+    def scanned_bytes(self) -> int: ...
+
 @disjoint_base
 class Log:
     """A partition's log.  See `pykafka_core.log.Log`, which this is."""
@@ -90,6 +106,8 @@ class Log:
         clean: bool = False,
         recovery_point: int = 0,
         log_start_offset: int = -1,
+        log_dir: LogDir | None = None,
+        process_died: bool = False,
     ) -> Self: ...
     def __enter__(self) -> Self: ...
     def __exit__(

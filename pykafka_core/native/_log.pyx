@@ -88,6 +88,27 @@ cdef class FileCache:
         return count
 
 
+@cython.final
+cdef class LogDir:
+    def __cinit__(self):
+        check(kc.kc_log_dir_create(&self.dir), "log directory")
+
+    def __dealloc__(self):
+        kc.kc_log_dir_release(self.dir)
+
+    def fail(self):
+        kc.kc_log_dir_fail(self.dir, kc.KC_IO_ERROR)
+
+    @property
+    def failure(self):
+        cdef kc.kc_status status = kc.kc_log_dir_failure(self.dir)
+        return None if status == kc.KC_OK else kc.kc_status_name(status).decode()
+
+    @property
+    def scanned_bytes(self):
+        return kc.kc_log_dir_scanned(self.dir)
+
+
 cdef object refused(const kc.kc_batch_refusal *refusal):
     cdef char text[kc.KC_BATCH_REFUSAL_TEXT_MAX]
     kc.kc_batch_refusal_format(refusal, text, sizeof(text))
@@ -153,7 +174,7 @@ cdef object timestamped_offset(kc.kc_log_position *found):
 
 cdef class Log:
     def __cinit__(self, directory, FileCache files=None, *, config=None, bint clean=False, int64_t recovery_point=0,
-                  int64_t log_start_offset=-1):
+                  int64_t log_start_offset=-1, LogDir log_dir=None, bint process_died=False):
         cdef kc.kc_log_options options
         cdef kc.kc_log_recovery report
         cdef kc.kc_status status
@@ -166,7 +187,9 @@ cdef class Log:
         options.files = self.files.cache
         options.clock = kc.kc_clock_system()
         options.config = load_config(config, kc.kc_log_config_default())
+        options.dir = log_dir.dir if log_dir is not None else NULL
         options.clean = clean
+        options.process_died = process_died
         options.recovery_point = recovery_point
         options.log_start_offset = log_start_offset
         with nogil:

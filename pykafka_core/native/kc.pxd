@@ -240,6 +240,17 @@ cdef extern from "io/file.h" nogil:
     kc_status kc_file_read(kc_file *file, void *buffer, size_t size, int64_t position, size_t *got) noexcept
 
 
+cdef extern from "log/log_dir.h" nogil:
+    struct kc_log_dir:
+        pass
+
+    kc_status kc_log_dir_create(kc_log_dir **out) noexcept
+    void kc_log_dir_release(kc_log_dir *dir) noexcept
+    void kc_log_dir_fail(kc_log_dir *dir, kc_status status) noexcept
+    kc_status kc_log_dir_failure(const kc_log_dir *dir) noexcept
+    int64_t kc_log_dir_scanned(const kc_log_dir *dir) noexcept
+
+
 cdef extern from "log/log.h" nogil:
     struct kc_log:
         pass
@@ -255,7 +266,10 @@ cdef extern from "log/log.h" nogil:
         kc_file_cache *files
         kc_clock clock
         kc_log_config config
+        kc_log_dir *dir
         bint clean
+        bint process_died
+        int64_t landmark_bytes
         int64_t recovery_point
         int64_t log_start_offset
 

@@ -4,34 +4,111 @@
 static struct fixture f;
 
 TEST(a_full_disk_refuses_the_batch_cuts_the_file_back_and_reads_go_on) {
-    for (int64_t room = 3000; room < 9000; room += 97) {
+    for (int reserves = 0; reserves < 2; reserves++) {
+        for (int64_t room = 3000; room < 9000; room += 97) {
+            fixture_start(&f, 1);
+            f.options.config = small_config();
+            f.options.landmark_bytes = 700;
+            EXPECT_EQ(kc_log_dir_create(&f.options.dir), KC_OK);
+            fixture_open(&f);
+            if (!reserves) kc_disk_fault_fail_call(f.fault, KC_CALL_ALLOCATE, KC_INVALID);
+            kc_disk_fault_capacity(f.fault, room);
+            struct batch batch;
+            struct kc_append append;
+            int64_t acknowledged = 0;
+            do {
+                make_producer_batch(&batch, 1, acknowledged % 3, 0, (int32_t)(acknowledged / 3), false);
+                append = append_batch(&f, &batch, 0);
+                if (append.fault == KC_APPEND_OK) acknowledged = append.base_offset + 1;
+            } while (append.fault == KC_APPEND_OK);
+            for (int i = 0; i < 3; i++) {
+                EXPECT_EQ(append.fault, KC_APPEND_STORAGE_ERROR);
+                EXPECT_EQ(append.base_offset, -1);
+                EXPECT(kc_log_writable(f.log));
+                EXPECT_EQ(kc_log_end_offset(f.log), acknowledged);
+                EXPECT_EQ(walk_log(&f), acknowledged);
+                append = append_batch(&f, &batch, 0);
+            }
+            EXPECT_EQ(kc_log_dir_failure(f.options.dir), KC_OK);
+            if (room % 2) {
+                fixture_kill(&f, KC_RESTART_KEEP);
+                kc_disk_fault_capacity(f.fault, -1);
+                fixture_open(&f);
+                EXPECT_EQ(kc_log_end_offset(f.log), acknowledged);
+            }
+            kc_disk_fault_capacity(f.fault, -1);
+            /* What was refused has left no trace in the memory of its producer. */
+            EXPECT_EQ(append_batch(&f, &batch, 0).fault, KC_APPEND_OK);
+            EXPECT_EQ(append_batch(&f, &batch, 0).fault, KC_APPEND_DUPLICATE);
+            append_many(&f, 30, 100);
+            EXPECT_EQ(walk_log(&f), acknowledged + 31);
+            fixture_close(&f);
+            kc_log_dir_release(f.options.dir);
+            fixture_stop(&f);
+        }
+    }
+}
+
+TEST(batches_behind_one_that_found_the_disk_full_are_refused_with_it) {
+    fixture_start(&f, 1);
+    f.options.config = small_config();
+    fixture_open(&f);
+    append_many(&f, 5, 100);
+    kc_disk_fault_capacity(f.fault, 1100);
+    static struct batch batches[20];
+    struct kc_append appends[20];
+    for (int i = 0; i < 20; i++) {
+        make_producer_batch(&batches[i], 1, 7, 0, i, false);
+        appends[i] = (struct kc_append){.batch = batches[i].bytes, .info = &batches[i].info};
+    }
+    EXPECT_EQ(kc_log_append(f.log, appends, 20), 0);
+    for (int i = 0; i < 20; i++) EXPECT_EQ(appends[i].fault, KC_APPEND_STORAGE_ERROR);
+    EXPECT_EQ(kc_log_end_offset(f.log), 5);
+    kc_disk_fault_capacity(f.fault, -1);
+    EXPECT(kc_log_append(f.log, appends, 20) > 0);
+    for (int i = 0; i < 20; i++) EXPECT_EQ(appends[i].fault, KC_APPEND_OK);
+    EXPECT_EQ(walk_log(&f), 25);
+    fixture_close(&f);
+    fixture_stop(&f);
+}
+
+TEST(the_first_failed_write_takes_the_whole_log_directory_offline) {
+    for (int syncs = 0; syncs < 2; syncs++) {
         fixture_start(&f, 1);
-        f.options.config = small_config();
+        EXPECT_EQ(kc_log_dir_create(&f.options.dir), KC_OK);
         fixture_open(&f);
-        kc_disk_fault_capacity(f.fault, room);
+        append_many(&f, 5, 100);
+        struct kc_log *neighbour;
+        EXPECT_EQ(kc_log_open("/t-1", &f.options, NULL, &neighbour), KC_OK);
         struct batch batch;
         struct kc_append append;
-        int64_t acknowledged = 0;
-        do {
-            make_batch(&batch, 1, 100, f.now_ms);
-            append = append_batch(&f, &batch, 0);
-            if (append.fault == KC_APPEND_OK) acknowledged = append.base_offset + 1;
-        } while (append.fault == KC_APPEND_OK);
-        EXPECT_EQ(append.fault, KC_APPEND_STORAGE_ERROR);
-        EXPECT_EQ(append.base_offset, -1);
-        EXPECT(!kc_log_writable(f.log));
-        EXPECT_EQ(kc_log_end_offset(f.log), acknowledged);
-        EXPECT_EQ(walk_log(&f), acknowledged);
-        EXPECT_EQ(append_batch(&f, &batch, 0).fault, KC_APPEND_STORAGE_ERROR);
-        EXPECT_EQ(kc_log_flush(f.log, NULL), KC_CLOSED);
-        EXPECT(kc_log_close(f.log) != KC_OK);              /* so that nobody calls this a clean stop */
-        kc_log_release(f.log);
-        kc_disk_fault_capacity(f.fault, -1);
-        fixture_open(&f);
-        EXPECT_EQ(kc_log_end_offset(f.log), acknowledged);
-        EXPECT_EQ(walk_log(&f), acknowledged);
-        append_many(&f, 30, 100);
-        fixture_close(&f);
+        make_batch(&batch, 1, 10, 1000);
+        if (syncs) {
+            kc_disk_fault_fail_call(f.fault, KC_CALL_SYNC, KC_IO_ERROR);
+            EXPECT_EQ(kc_log_flush(f.log, NULL), KC_IO_ERROR);
+            kc_disk_fault_fail_call(f.fault, KC_CALL_SYNC, KC_OK);
+        } else {
+            kc_disk_fault_fail_call(f.fault, KC_CALL_WRITE, KC_IO_ERROR);
+            EXPECT_EQ(append_batch(&f, &batch, 0).fault, KC_APPEND_STORAGE_ERROR);
+            kc_disk_fault_fail_call(f.fault, KC_CALL_WRITE, KC_OK);
+        }
+        EXPECT_EQ(kc_log_dir_failure(f.options.dir), KC_IO_ERROR);
+        struct kc_log *logs[] = {f.log, neighbour};
+        for (int i = 0; i < 2; i++) {
+            struct kc_log_slice slice;
+            struct kc_log_position position;
+            EXPECT(!kc_log_writable(logs[i]));
+            EXPECT(kc_log_offline(logs[i]));
+            append = (struct kc_append){.batch = batch.bytes, .info = &batch.info};
+            EXPECT_EQ(kc_log_append(logs[i], &append, 1), 0);
+            EXPECT_EQ(append.fault, KC_APPEND_STORAGE_ERROR);
+            EXPECT_EQ(kc_log_read(logs[i], 0, INT64_MAX, 100, true, &slice), KC_IO_ERROR);
+            EXPECT_EQ(kc_log_find_timestamp(logs[i], 0, INT64_MAX, &position), KC_IO_ERROR);
+            EXPECT_EQ(kc_log_flush(logs[i], NULL), KC_CLOSED);
+            EXPECT_EQ(kc_log_close(logs[i]), KC_IO_ERROR);
+        }
+        kc_log_release(neighbour);
+        kc_log_dir_release(f.options.dir);
         fixture_stop(&f);
     }
 }
