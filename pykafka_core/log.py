@@ -18,7 +18,8 @@ Threads: a `Log` may be used from several threads at a time, and C works without
 objects, must not open one directory at the same time; nothing here guards against it (a broker holds `.lock`).
 
 Durability: `append` returns when the batch is in the page cache, so it survives the death of the process; `flush`
-returns when everything appended so far is on disk.  After a failed write or sync the log only reads: `append` raises
+returns when everything appended so far is on disk.  A full disk refuses an append with KafkaStorageError and no more.
+After a write or sync that failed in any other way the log only reads: `append` raises
 KafkaStorageError until it is opened anew, which cuts off what is not whole.
 
 Errors: `KafkaStorageError` (OSError), `CorruptRecordError`, `InvalidRecordError`, `OffsetOutOfRangeError`,
