@@ -95,6 +95,7 @@ enum kc_frame_verdict kc_hot_frame(struct kc_hot *hot, struct kc_conn *conn, uin
     if (!kc_list_empty(&state->held)) return kc_held_defer(hot, conn, bytes, size);
     if (wanted && key == KC_API_FETCH) return kc_hot_fetch(hot, conn, bytes, size);
     if (wanted && key == KC_API_LIST_OFFSETS) return kc_hot_list_offsets(hot, conn, bytes, size);
+    if (wanted && key == KC_API_HEARTBEAT) return kc_hot_heartbeat(hot, conn, bytes, size);
     return kc_hot_hand_up(hot, conn, bytes, size);
 }
 

@@ -52,6 +52,7 @@ enum kc_frame_verdict kc_hot_frame(struct kc_hot *hot, struct kc_conn *conn, uin
 enum kc_frame_verdict kc_hot_produce(struct kc_hot *hot, struct kc_conn *conn, uint8_t *frame, size_t size);
 enum kc_frame_verdict kc_hot_fetch(struct kc_hot *hot, struct kc_conn *conn, uint8_t *frame, size_t size);
 enum kc_frame_verdict kc_hot_list_offsets(struct kc_hot *hot, struct kc_conn *conn, uint8_t *frame, size_t size);
+enum kc_frame_verdict kc_hot_heartbeat(struct kc_hot *hot, struct kc_conn *conn, uint8_t *frame, size_t size);
 
 enum kc_frame_verdict kc_hot_hand_up(struct kc_hot *hot, struct kc_conn *conn, const uint8_t *frame, size_t size);
 

@@ -191,6 +191,7 @@ kc_status kc_server_create(const struct kc_server_config *config, struct kc_serv
         return status;
     }
     status = kc_topic_table_create(config->hash_seed, &server->topics);
+    if (status == KC_OK) status = kc_group_table_create(config->hash_seed, &server->config.hot.groups);
     /* A partition has one job at a time, so that the queue is as long as there are partitions at the most. */
     if (status == KC_OK) status = kc_worker_create(config->worker_count, UINT32_MAX, &server->config.hot.worker);
     for (uint32_t i = 0; status == KC_OK && i < config->reactor_count; i++) status = path_create(server, i);
@@ -219,11 +220,13 @@ void kc_server_destroy(struct kc_server *server) {
         }
     kc_inbox_destroy(&server->inbox);
     kc_topic_table_destroy(server->topics);
+    kc_group_table_destroy(server->config.hot.groups);
     if (server->config.hot.worker) kc_worker_destroy(server->config.hot.worker);
     free(server);
 }
 
 struct kc_topic_table *kc_server_topics(struct kc_server *server) { return server->topics; }
+struct kc_group_table *kc_server_groups(struct kc_server *server) { return server->config.hot.groups; }
 
 kc_status kc_server_listen(struct kc_server *server, int fd, int32_t listener, const struct kc_endpoint *endpoint) {
     KC_CHECK(!server->started);

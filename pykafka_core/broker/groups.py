@@ -1,5 +1,5 @@
 """Runs what the group coordinator decides: appends its records to __consumer_offsets, keeps its timers, hands its
-answers to those who asked.
+answers to those who asked. Heartbeats that ask nothing of it are answered by the reactors (OpenHeartbeats).
 
     ask      a step whose answer comes at once: heartbeat, commit, fetch, describe
     wait     a step whose answer may come later: join, sync
@@ -21,7 +21,17 @@ from collections.abc import Awaitable, Callable, Coroutine, Iterable
 from typing import TYPE_CHECKING, Any, Final
 
 from pykafka_core.broker.errors import RequestError
-from pykafka_core.coordinator.effects import Append, CancelTimer, Effect, KeyValue, Reply, StartTimer, Timer
+from pykafka_core.coordinator.effects import (
+    Append,
+    CancelTimer,
+    CloseHeartbeats,
+    Effect,
+    KeyValue,
+    OpenHeartbeats,
+    Reply,
+    StartTimer,
+    Timer,
+)
 from pykafka_core.coordinator.events import (
     Appended,
     Event,
@@ -45,6 +55,7 @@ if TYPE_CHECKING:
     from pykafka_core.broker.topic_admin import TopicAdmin
     from pykafka_core.broker.topics import RunningTopic, Topics
     from pykafka_core.metadata.store import MetadataChange, MetadataStore
+    from pykafka_core.native import Server
 
 __all__ = ["OFFSETS_TOPIC", "Groups", "group_config"]
 
@@ -83,6 +94,7 @@ class Groups:
         *,
         store: MetadataStore,
         topics: Topics,
+        server: Server,
         configs: Configs,
         topic_admin: Callable[[], TopicAdmin],
         spawn: Callable[[Coroutine[Any, Any, None]], object],
@@ -90,6 +102,7 @@ class Groups:
         """`spawn` runs a coroutine for as long as the broker runs."""
         self._store: Final = store
         self._topics: Final = topics
+        self._server: Final = server
         self._configs: Final = configs
         self._topic_admin: Final = topic_admin
         self._spawn: Final = spawn
@@ -172,6 +185,12 @@ class Groups:
                     running = self._timers.pop((effect.group_id, effect.timer), None)
                     if running is not None:
                         running.cancel()
+                case OpenHeartbeats():
+                    self._server.open_group(effect.group_id, effect.generation, effect.members)
+                case CloseHeartbeats(forget=True):
+                    self._server.forget_group(effect.group_id)
+                case CloseHeartbeats():
+                    self._server.close_group(effect.group_id)
 
     def _reply(self, reply: Reply) -> None:
         waiting = self._waiting.pop(reply.request, None)
@@ -189,7 +208,9 @@ class Groups:
 
     def _fire(self, key: tuple[str, Timer]) -> None:
         del self._timers[key]
-        self._step(TimerFired(group_id=key[0], timer=key[1]))
+        group_id, timer = key
+        heard_ms = self._server.heard_ms(group_id, timer[1]) if timer[0] == "session" else -1
+        self._step(TimerFired(group_id=group_id, timer=timer, heard_ms=heard_ms))
 
     def _append(self, group_id: str, records: Iterable[KeyValue]) -> ErrorCode:
         topic = self._topics.find(OFFSETS_TOPIC)

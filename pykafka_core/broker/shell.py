@@ -273,6 +273,7 @@ class RunningBroker:
         return Groups(
             store=self._store,
             topics=self._topics,
+            server=self.server,
             configs=self._configs,
             topic_admin=lambda: self._ports["topic_admin"],
             spawn=self._spawn,

@@ -14,7 +14,8 @@ Invariants:
   4. An instance id belongs to at most one member (KIP-345).
 
 A member's deadline moves with each sign of life, but its timer is set anew only when it has run out: a heartbeat costs
-no timer. Source: KIP-62, KIP-345, KIP-394, KIP-559, KIP-814;
+no timer. Most heartbeats are not even told here (OpenHeartbeats), from the end of the phase of joining on until the
+next one begins. Whoever takes a group out of use lets it die. Source: KIP-62, KIP-345, KIP-394, KIP-559, KIP-814;
 org.apache.kafka.coordinator.group.GroupMetadataManager and .classic.ClassicGroup.
 """
 
@@ -26,7 +27,17 @@ from enum import StrEnum
 from typing import Final
 
 from pykafka_core._dataclass import dataclass
-from pykafka_core.coordinator.effects import Append, CancelTimer, Effect, KeyValue, Reply, StartTimer, Timer
+from pykafka_core.coordinator.effects import (
+    Append,
+    CancelTimer,
+    CloseHeartbeats,
+    Effect,
+    KeyValue,
+    OpenHeartbeats,
+    Reply,
+    StartTimer,
+    Timer,
+)
 from pykafka_core.coordinator.events import (
     NO_MEMBER,
     GroupConfig,
@@ -279,10 +290,10 @@ class ClassicGroup:
 
     # ---- time and the log
 
-    def timer_fired(self, timer: Timer, now: Now) -> None:
+    def timer_fired(self, timer: Timer, now: Now, heard_ms: int = -1) -> None:
         purpose, member_id = timer
         if purpose == "session":
-            self._session_timer_fired(member_id, now)
+            self._session_timer_fired(member_id, now, heard_ms)
         elif purpose == "join" and self.state is PREPARING:
             if self._was_empty and self._came_meanwhile and self._initial_rest_ms > 0:
                 self._came_meanwhile = False
@@ -297,7 +308,7 @@ class ClassicGroup:
                 self._discard(self.members[late], ErrorCode.UNKNOWN_MEMBER_ID)
             self._prepare_rebalance(now)
 
-    def _session_timer_fired(self, member_id: str, now: Now) -> None:
+    def _session_timer_fired(self, member_id: str, now: Now, heard_ms: int) -> None:
         self._timers.pop(member_id, None)
         if member_id in self.members.pending:
             self.members.pending.discard(member_id)
@@ -306,6 +317,7 @@ class ClassicGroup:
         member = self.members.get(member_id)
         if member is None or (member.is_waiting and not member.is_new):
             return
+        member.deadline_ms = max(member.deadline_ms, heard_ms + member.session_timeout_ms)
         if member.deadline_ms > now.clock_ms:
             self._set_session_timer(member, now)
             return
@@ -334,6 +346,8 @@ class ClassicGroup:
         """All records are read: from here on members must show signs of life again."""
         for member in self.members.all():
             self._touch(member, member.session_timeout_ms, now)
+        if self.members:
+            self._open_heartbeats()
         if len(self.members) > self._config.max_size:
             self._prepare_rebalance(now)
 
@@ -344,6 +358,7 @@ class ClassicGroup:
         for member_id in list(self.members.pending):
             self._forget_pending(member_id)
         self._out += [CancelTimer(group_id=self.group_id, timer=JOIN), CancelTimer(group_id=self.group_id, timer=SYNC)]
+        self._out.append(CloseHeartbeats(group_id=self.group_id, forget=True))
         self.state = DEAD
 
     # ---- what others ask
@@ -467,6 +482,8 @@ class ClassicGroup:
         old_id = member.member_id
         self._cancel_session_timer(old_id)
         self.members.rename(member, new_id)
+        if self.state in (COMPLETING, STABLE):
+            self._open_heartbeats()
         if old_id in self._awaited_syncs:
             self._awaited_syncs.discard(old_id)
             self._awaited_syncs.add(new_id)
@@ -498,6 +515,7 @@ class ClassicGroup:
         if self.state is COMPLETING:
             self._withdraw_assignments(ErrorCode.REBALANCE_IN_PROGRESS, now)
         self._cancel(SYNC)
+        self._out.append(CloseHeartbeats(group_id=self.group_id))
         self._awaited_syncs.clear()
         self._was_empty = self.state is EMPTY
         self._enter(PREPARING, now)
@@ -533,6 +551,7 @@ class ClassicGroup:
             self.protocol_name = None
             self.members.leader = None
             self._enter(EMPTY, now)
+            self._out.append(CloseHeartbeats(group_id=self.group_id, forget=True))
             # Should this not reach the log, the group merely comes back with members whose sessions then end.
             self._append(self._record({}), lambda error, now: None)
             return
@@ -543,6 +562,7 @@ class ClassicGroup:
             member.is_new = False
             self._touch(member, member.session_timeout_ms, now)
         self._awaited_syncs.update(each.member_id for each in self.members.all())
+        self._open_heartbeats()
         self._start(SYNC, self.members.rebalance_timeout_ms)
 
     def _store_assignment(self, event: SyncGroup) -> None:
@@ -643,6 +663,10 @@ class ClassicGroup:
         )
 
     # ---- timers
+
+    def _open_heartbeats(self) -> None:
+        members = [(each.member_id, each.instance_id) for each in self.members.all()]
+        self._out.append(OpenHeartbeats(group_id=self.group_id, generation=self.generation, members=members))
 
     def _touch(self, member: Member, timeout_ms: int, now: Now) -> None:
         """A sign of life: the member has this long from now."""

@@ -12,7 +12,17 @@ from typing import Any
 from pykafka_core._dataclass import dataclass
 from pykafka_core.protocol.message import Record
 
-__all__ = ["Append", "CancelTimer", "Effect", "KeyValue", "Reply", "StartTimer", "Timer"]
+__all__ = [
+    "Append",
+    "CancelTimer",
+    "CloseHeartbeats",
+    "Effect",
+    "KeyValue",
+    "OpenHeartbeats",
+    "Reply",
+    "StartTimer",
+    "Timer",
+]
 
 Timer = tuple[str, str]
 """What a timer is for, and for which member: ("session", member id), ("join", ""), ("sync", "")."""
@@ -55,4 +65,24 @@ class CancelTimer:
     timer: Timer
 
 
-Effect = Append | Reply | StartTimer | CancelTimer
+@dataclass(slots=True, frozen=True, kw_only=True)
+class OpenHeartbeats:
+    """Heartbeats of these members in this generation may be answered "all is well" without being told here.
+
+    Members are named by member id and instance id. When one was last heard comes with its `TimerFired`.
+    """
+
+    group_id: str
+    generation: int
+    members: Sequence[tuple[str, str | None]]
+
+
+@dataclass(slots=True, frozen=True, kw_only=True)
+class CloseHeartbeats:
+    """From here on every heartbeat of the group is told here. `forget`: its members are gone for good."""
+
+    group_id: str
+    forget: bool = False
+
+
+Effect = Append | Reply | StartTimer | CancelTimer | OpenHeartbeats | CloseHeartbeats

@@ -262,6 +262,9 @@ class DeleteGroup:
 class TimerFired:
     group_id: str
     timer: tuple[str, str]
+    heard_ms: int = -1
+    """When the member that the timer is for was last heard without this coordinator being told, by the clock that only
+    rises; -1: never. See OpenHeartbeats."""
 
 
 @dataclass(slots=True, frozen=True, kw_only=True)

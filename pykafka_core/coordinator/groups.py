@@ -174,7 +174,7 @@ class GroupCoordinator:
         group = self.groups.get(event.group_id)
         if group is None:
             return []
-        group.classic.timer_fired(event.timer, now)
+        group.classic.timer_fired(event.timer, now, event.heard_ms)
         return group.classic.take()
 
     # ---- offsets

@@ -123,6 +123,17 @@ class Server:
 
         A topic left out is unknown to clients from now on, and fetches that wait on it are answered.
         """
+    def open_group(self, group_id: str, generation: int, members: Sequence[tuple[str, str | None]]) -> None:
+        """Let the reactors answer the heartbeats of these members, named by member id and instance id.
+
+        They answer in this generation only; every other heartbeat comes up.
+        """
+    def close_group(self, group_id: str) -> None:
+        """From here on heartbeats of this group come up. When its members were heard stays to be asked for."""
+    def forget_group(self, group_id: str) -> None:
+        """Close a group that is gone."""
+    def heard_ms(self, group_id: str, member_id: str) -> int:
+        """When a reactor last answered a heartbeat of this member, by the clock of time.monotonic; -1: never."""
     def listen(self, fd: int, listener: int, host: str | None = None, port: int = 0) -> None:
         """Accept on this listening socket, which is taken over, once started.
 

@@ -217,6 +217,14 @@ cdef object _from_up(const kc_up_view *view):
     return event
 
 
+cdef kc_slice _slice_of(bytes data):
+    """Valid as long as `data`; None: no bytes at all."""
+    cdef kc_slice out
+    out.data = NULL if data is None else <const uint8_t *><const char *>data
+    out.size = 0 if data is None else len(data)
+    return out
+
+
 @cython.final
 cdef class Server:
     cdef kc_server *_server
@@ -275,6 +283,38 @@ cdef class Server:
             status = kc_topic_table_publish(table, pointers, count)
             free(pointers)
         check(status, "topic table")
+
+    def open_group(self, str group_id not None, int32_t generation, members):
+        cdef list kept = [(member_id.encode(), None if instance_id is None else instance_id.encode())
+                          for member_id, instance_id in members]
+        cdef bytes group = group_id.encode()
+        cdef uint32_t count = len(kept)
+        cdef kc_group_member *entries = <kc_group_member *>malloc((count + 1) * sizeof(kc_group_member))
+        if entries == NULL:
+            raise MemoryError
+        for i in range(count):
+            entries[i].id = _slice_of(kept[i][0])
+            entries[i].instance = _slice_of(kept[i][1])
+        cdef kc_group_table *table = kc_server_groups(self._server)
+        cdef kc_slice name = _slice_of(group)
+        cdef kc_status status
+        with nogil:
+            status = kc_group_table_open(table, name, generation, entries, count)
+            free(entries)
+        check(status, "group table")
+
+    def close_group(self, str group_id not None):
+        cdef bytes group = group_id.encode()
+        kc_group_table_close(kc_server_groups(self._server), _slice_of(group))
+
+    def forget_group(self, str group_id not None):
+        cdef bytes group = group_id.encode()
+        kc_group_table_forget(kc_server_groups(self._server), _slice_of(group))
+
+    def heard_ms(self, str group_id not None, str member_id not None):
+        cdef bytes group = group_id.encode(), member = member_id.encode()
+        cdef int64_t heard_us = kc_group_table_heard_us(kc_server_groups(self._server), _slice_of(group), _slice_of(member))
+        return heard_us // 1000 if heard_us >= 0 else -1
 
     def listen(self, int fd, int32_t listener, host=None, int32_t port=0):
         if self._started:

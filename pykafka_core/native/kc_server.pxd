@@ -58,6 +58,18 @@ cdef extern from "hot/topic_table.h" nogil:
     struct kc_topic_table
     kc_status kc_topic_table_publish(kc_topic_table *table, kc_topic **topics, size_t count)
 
+cdef extern from "hot/group_table.h" nogil:
+    struct kc_group_table:
+        pass
+    struct kc_group_member:
+        kc_slice id
+        kc_slice instance
+    kc_status kc_group_table_open(kc_group_table *table, kc_slice group, int32_t generation,
+                                  const kc_group_member *members, uint32_t count)
+    void kc_group_table_close(kc_group_table *table, kc_slice group)
+    void kc_group_table_forget(kc_group_table *table, kc_slice group)
+    int64_t kc_group_table_heard_us(kc_group_table *table, kc_slice group, kc_slice member)
+
 cdef extern from "hot/admit.h" nogil:
     struct kc_partition_append:
         int error
@@ -111,6 +123,7 @@ cdef extern from "server/server.h" nogil:
     kc_status kc_server_create(const kc_server_config *config, kc_server **out)
     void kc_server_destroy(kc_server *server)
     kc_topic_table *kc_server_topics(kc_server *server)
+    kc_group_table *kc_server_groups(kc_server *server)
     kc_status kc_server_listen(kc_server *server, int fd, int32_t listener, const kc_endpoint *endpoint)
     kc_status kc_server_start(kc_server *server)
     void kc_server_stop_listening(kc_server *server)

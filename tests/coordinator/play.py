@@ -9,7 +9,16 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Any
 
-from pykafka_core.coordinator.effects import Append, CancelTimer, Effect, Reply, StartTimer, Timer
+from pykafka_core.coordinator.effects import (
+    Append,
+    CancelTimer,
+    CloseHeartbeats,
+    Effect,
+    OpenHeartbeats,
+    Reply,
+    StartTimer,
+    Timer,
+)
 from pykafka_core.coordinator.events import (
     Appended,
     CommitOffsets,
@@ -52,6 +61,9 @@ class Play:
         self.ids: dict[str, str] = {}
         """The member id that a name was last told."""
         self.fresh = 0
+        self.open: tuple[int, dict[str, str | None]] | None = None
+        """What the reactors know: generation, and instance ids by member id."""
+        self.heard: dict[str, int] = {}
 
     @property
     def now(self) -> Now:
@@ -129,12 +141,19 @@ class Play:
         return request
 
     def heartbeat(self, who: str, generation: int, *, instance_id: str | None = None) -> int:
+        """Answered by the reactors where they may, by the coordinator otherwise."""
         request = self.request(who)
+        member_id = self.ids.get(who, "")
+        open_generation, members = self.open or (None, {})
+        if generation == open_generation and member_id in members and instance_id in (None, members[member_id]):
+            self.heard[member_id] = self.clock_ms
+            self.run([Reply(request=request, answer=ErrorCode.NONE)])
+            return request
         self.step(
             Heartbeat(
                 group_id=self.group_id,
                 request=request,
-                member_id=self.ids.get(who, ""),
+                member_id=member_id,
                 instance_id=instance_id,
                 generation=generation,
             )
@@ -172,13 +191,15 @@ class Play:
             if due is None or self.timers[due] > end:
                 break
             self.clock_ms = max(self.clock_ms, self.timers.pop(due))
-            self.step(TimerFired(group_id=due[0], timer=due[1]))
+            self.step(TimerFired(group_id=due[0], timer=due[1], heard_ms=self.heard.get(due[1][1], -1)))
         self.clock_ms = end
 
     def restart(self) -> None:
         """The broker is gone without a word and comes back: everything but the log is lost."""
         self.coordinator = GroupCoordinator(self.config)
         self.timers.clear()
+        self.open = None
+        self.heard.clear()
         for key, value in self.log.items():
             if len(key) == 1:
                 self.coordinator.load_group(key[0], value)
@@ -202,6 +223,12 @@ class Play:
                     self.timers[effect.group_id, effect.timer] = self.clock_ms + effect.delay_ms
                 case CancelTimer():
                     self.timers.pop((effect.group_id, effect.timer), None)
+                case OpenHeartbeats():
+                    self.open = (effect.generation, dict(effect.members))
+                case CloseHeartbeats():
+                    self.open = None
+                    if effect.forget:
+                        self.heard.clear()
 
     def append(self, effect: Append) -> None:
         error = self.disk_error

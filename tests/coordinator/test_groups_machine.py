@@ -243,6 +243,15 @@ class Groups(RuleBasedStateMachine):
         assert len(members) <= 5
 
     @invariant()
+    def the_reactors_know_the_members(self) -> None:
+        group = self.play.coordinator.groups.get("g")
+        if group and group.classic.state in (GroupState.COMPLETING_REBALANCE, GroupState.STABLE):
+            members = {member.member_id: member.instance_id for member in group.classic.members.all()}
+            assert self.play.open == (group.classic.generation, members)
+        else:
+            assert self.play.open is None
+
+    @invariant()
     def the_log_has_what_was_acknowledged(self) -> None:
         group = self.play.coordinator.groups.get("g")
         committed = {} if group is None else {key: value.offset for key, value in group.offsets.committed.items()}

@@ -109,7 +109,11 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
     struct kc_topic *topic;
     FUZZ_EXPECT_OK(kc_topic_create(kc_slice_make("t", 1), id, &rules, &partition, 1, &topic));
     FUZZ_EXPECT_OK(kc_topic_table_publish(table, &topic, 1));
-    struct kc_hot_config config = {.node_id = 1, .fetch_size_max_bytes = 1 << 16};
+    struct kc_group_table *groups;
+    FUZZ_EXPECT_OK(kc_group_table_create(1, &groups));
+    struct kc_group_member member = {.id = kc_slice_make("m", 1)};
+    FUZZ_EXPECT_OK(kc_group_table_open(groups, kc_slice_make("g", 1), 1, &member, 1));
+    struct kc_hot_config config = {.node_id = 1, .fetch_size_max_bytes = 1 << 16, .groups = groups};
     struct kc_hand_up up = {.request = take_request, .closed = note_close, .accept_failed = note_accept};
     struct kc_hot *hot;
     FUZZ_EXPECT_OK(kc_hot_create(&config, table, &clock, &up, &hot));
@@ -128,7 +132,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
         uint8_t *exact = malloc(bytes.size ? bytes.size : 1);
         memcpy(exact, frame, bytes.size);
         free(frame);
-        if (bytes.size >= 2 && exact[0] == 0) exact[1] %= 4;
+        if (bytes.size >= 2 && exact[0] == 0 && exact[1] != KC_API_HEARTBEAT) exact[1] %= 4;
         enum kc_frame_verdict verdict = protocol.frame(protocol.state, &conn, exact, bytes.size);
         if (verdict == KC_FRAME_HOLD) conn.held = true;
         if (verdict == KC_FRAME_CLOSE) conn.closed = true;
@@ -147,6 +151,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
     kc_hot_destroy(hot);
     kc_topic_release(topic);
     kc_topic_table_destroy(table);
+    kc_group_table_destroy(groups);
     kc_partition_release(partition);
     log = make_log(files, &clock);
     FUZZ_EXPECT(kc_log_end_offset(log) == end);

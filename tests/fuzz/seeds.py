@@ -12,6 +12,7 @@ from pathlib import Path
 from pykafka_core import records
 from pykafka_core.protocol.framing import encode_request
 from pykafka_core.protocol.messages.fetch_request import FetchPartition, FetchRequest, FetchTopic
+from pykafka_core.protocol.messages.heartbeat_request import HeartbeatRequest
 from pykafka_core.protocol.messages.list_offsets_request import (
     ListOffsetsPartition,
     ListOffsetsRequest,
@@ -31,7 +32,7 @@ def batches() -> list[bytes]:
 
 
 def frames() -> list[bytes]:
-    """Produce, Fetch and ListOffsets in every version that the reactors answer."""
+    """Produce, Fetch, ListOffsets and Heartbeat in every version that the reactors answer."""
     made = []
     for version, batch in itertools.product(range(3, 14), batches()):
         data = [PartitionProduceData(index=0, records=batch)]
@@ -47,6 +48,9 @@ def frames() -> list[bytes]:
     for version, timestamp in itertools.product(range(1, 12), (-1, -2, NOW_MS)):
         place = ListOffsetsTopic(name="t", partitions=[ListOffsetsPartition(partition_index=0, timestamp=timestamp)])
         made.append(encode_request(2, version, 3, "fuzz", ListOffsetsRequest(replica_id=-1, topics=[place])))
+    for version, generation in itertools.product(range(5), (0, 1)):
+        beat = HeartbeatRequest(group_id="g", generation_id=generation, member_id="m")
+        made.append(encode_request(12, version, 4, "fuzz", beat))
     return made
 
 
