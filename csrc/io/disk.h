@@ -50,6 +50,10 @@ struct kc_disk {
     kc_status (*remove_directory)(void *state, const char *path);
     kc_status (*sync_directory)(void *state, const char *path);
     kc_status (*list)(void *state, const char *path, kc_disk_visit *visit, void *context);
+    /* Both NULL where it cannot be told.  is_cold: reading these bytes would wait for the medium, as far as one can know; load: waits until
+     * they are in memory, and starts on as many behind them.  Neither changes anything, so errors are left to who reads next. */
+    bool (*is_cold)(void *state, int handle, int64_t position, size_t size);
+    void (*load)(void *state, int handle, int64_t position, size_t size);
 };
 
 /* The machine's own disk.  The table is constant and lives for ever. */

@@ -482,7 +482,7 @@ kc_status kc_disk_fault_create(uint64_t seed, struct kc_disk_fault **out) {
     fault->capacity = -1;
     fault->disk = (struct kc_disk){fault, false, fault_open, fault_close, fault_read, fault_write, fault_truncate, fault_allocate,
                                    fault_sync, fault_size, fault_rename, fault_unlink, fault_make_directory,
-                                   fault_remove_directory, fault_sync_directory, fault_list};
+                                   fault_remove_directory, fault_sync_directory, fault_list, NULL, NULL};
     fault->root = node_create(fault, true);
     *out = fault;
     return KC_OK;

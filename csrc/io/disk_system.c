@@ -16,6 +16,10 @@
 #include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
+#ifdef __linux__
+#include <sys/syscall.h>
+#include <sys/uio.h>
+#endif
 #include <unistd.h>
 
 #ifndef IOV_MAX
@@ -185,6 +189,54 @@ static kc_status system_list(void *state, const char *path, kc_disk_visit *visit
     return status;
 }
 
+#ifdef __linux__
+
+#ifndef SYS_cachestat
+#define SYS_cachestat 451              /* Linux 6.5, the same number everywhere but on alpha */
+#endif
+
+/* As the kernel has them; older headers do not. */
+struct cache_range {
+    uint64_t position, size;
+};
+struct cache_state {
+    uint64_t cached, dirty, writeback, evicted, recently_evicted;
+};
+
+/* Would a read of one byte wait?  RWF_NOWAIT says so without waiting. */
+static bool byte_is_cold(int handle, int64_t position) {
+    uint8_t byte;
+    struct iovec iov = {&byte, 1};
+    return preadv2(handle, &iov, 1, (off_t)position, RWF_NOWAIT) < 0 && errno == EAGAIN;
+}
+
+static bool system_is_cold(void *state, int handle, int64_t position, size_t size) {
+    (void)state;
+    if (size == 0) return false;
+    int64_t page = sysconf(_SC_PAGESIZE);
+    struct cache_range range = {(uint64_t)position, size};
+    struct cache_state found = {0};
+    if (syscall(SYS_cachestat, handle, &range, &found, 0) == 0) {
+        uint64_t pages = (uint64_t)((position + (int64_t)size - 1) / page - position / page + 1);
+        return found.cached < pages;
+    }
+    return byte_is_cold(handle, position) || byte_is_cold(handle, position + (int64_t)size - 1);
+}
+
+static void system_load(void *state, int handle, int64_t position, size_t size) {
+    uint8_t piece[64 << 10];
+    (void)posix_fadvise(handle, (off_t)position, (off_t)(2 * size), POSIX_FADV_WILLNEED);
+    for (size_t done = 0, got = 0; done < size; done += got) {
+        size_t want = size - done < sizeof piece ? size - done : sizeof piece;
+        if (system_read(state, handle, piece, want, position + (int64_t)done, &got) != KC_OK || got == 0) return;
+    }
+}
+
+#else
+#define system_is_cold NULL
+#define system_load NULL
+#endif
+
 static const struct kc_disk system_disk = {
     .state = NULL,
     .handles_are_descriptors = true,
@@ -202,6 +254,8 @@ static const struct kc_disk system_disk = {
     .remove_directory = system_remove_directory,
     .sync_directory = system_sync_directory,
     .list = system_list,
+    .is_cold = system_is_cold,
+    .load = system_load,
 };
 
 const struct kc_disk *kc_disk_system(void) { return &system_disk; }

@@ -18,9 +18,12 @@ struct kc_file_cache {
     struct kc_list idle;               /* open and unpinned, the longest idle first */
 };
 
+enum { WARM_TAIL = 64 << 20 };
+
 struct kc_file {
     struct kc_file_cache *cache;
     atomic_int reference_count;
+    _Atomic int64_t warm_from;         /* what lies behind has been written lately; INT64_MAX: nothing has */
     char *path;
     int flags;                         /* of the next open */
     int handle;                        /* -1: closed */
@@ -78,6 +81,7 @@ kc_status kc_file_create(struct kc_file_cache *cache, const char *path, int flag
     }
     file->cache = cache;
     atomic_init(&file->reference_count, 1);
+    atomic_init(&file->warm_from, INT64_MAX);
     file->path = copy;
     file->flags = flags;
     file->handle = -1;
@@ -256,3 +260,28 @@ kc_status kc_file_size(struct kc_file *file, int64_t *size) {
 }
 
 const struct kc_disk *kc_file_disk(const struct kc_file *file) { return file->cache->disk; }
+
+void kc_file_written(struct kc_file *file, int64_t position, int64_t end) {
+    int64_t from = atomic_load_explicit(&file->warm_from, memory_order_relaxed);
+    if (from > position) from = position;
+    if (from < end - WARM_TAIL) from = end - WARM_TAIL;
+    atomic_store_explicit(&file->warm_from, from, memory_order_relaxed);
+}
+
+bool kc_file_is_cold(struct kc_file *file, int64_t position, size_t size) {
+    const struct kc_disk *disk = file->cache->disk;
+    int handle;
+    if (!disk->is_cold || position >= atomic_load_explicit(&file->warm_from, memory_order_relaxed)) return false;
+    if (kc_file_pin(file, &handle) != KC_OK) return false;
+    bool cold = disk->is_cold(disk->state, handle, position, size);
+    kc_file_unpin(file);
+    return cold;
+}
+
+void kc_file_load(struct kc_file *file, int64_t position, size_t size) {
+    const struct kc_disk *disk = file->cache->disk;
+    int handle;
+    if (!disk->load || kc_file_pin(file, &handle) != KC_OK) return;
+    disk->load(disk->state, handle, position, size);
+    kc_file_unpin(file);
+}

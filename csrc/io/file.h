@@ -54,4 +54,12 @@ kc_status kc_file_truncate(struct kc_file *file, int64_t size);
 kc_status kc_file_sync(struct kc_file *file);
 kc_status kc_file_size(struct kc_file *file, int64_t *size);
 
+/* The bytes in [position, end), the last of the file, have just been written.  Writers of one file take turns. */
+void kc_file_written(struct kc_file *file, int64_t position, int64_t end);
+/* Reading these bytes would wait for the medium.  Costs a system call, but none for the last 64 MiB that kc_file_written told of, which are
+ * taken for cached. */
+bool kc_file_is_cold(struct kc_file *file, int64_t position, size_t size);
+/* Waits until they are in memory. */
+void kc_file_load(struct kc_file *file, int64_t position, size_t size);
+
 #endif

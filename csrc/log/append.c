@@ -109,6 +109,7 @@ static kc_status group_commit(struct kc_log *log, struct group *group) {
     kc_status status = log->disk->write(log->disk->state, group->handle, group->iov, group->count, segment->size_bytes);
     if (status != KC_OK) return group_undo(log, group, status);
     log->short_of_space = false;
+    kc_file_written(segment->file, segment->size_bytes, segment->size_bytes + group->size_bytes);
     kc_status index_status = KC_OK;
     for (int i = 0; i < group->count; i++) {
         const struct pending *batch = &group->batches[i];

@@ -298,26 +298,31 @@ void kc_conn_output_added(struct kc_conn *conn) {
     if (!conn->closing) put_once(&conn->reactor->output, &conn->output_node);
 }
 
-static enum kc_flush_result send_chain(struct kc_conn *conn) {
+static enum kc_flush_result send_chain(struct kc_conn *conn, size_t warm) {
     const struct kc_reactor *reactor = conn->reactor;
     const struct kc_flush_limits limits = {
         .budget = reactor->config.send_budget,
         .sendfile_step = reactor->config.sendfile_step,
         .copy_max = reactor->config.copy_max,
+        .warm = reactor->config.loader ? warm : SIZE_MAX,
         .scratch = reactor->scratch,
         .scratch_size = reactor->scratch_size,
     };
-    return kc_flush(&conn->output, &conn->transport, &limits);
+    uint64_t before = conn->output.size_bytes;
+    enum kc_flush_result result = kc_flush(&conn->output, &conn->transport, &limits);
+    conn->sent_since += before - conn->output.size_bytes;
+    conn->warm_size -= smaller(conn->warm_size, before - conn->output.size_bytes);
+    return result;
 }
 
 void kc_conn_flush(struct kc_conn *conn) {
     struct kc_reactor *reactor = conn->reactor;
     if (conn->closing) return;
-    if (!conn->blocked && conn->output.size_bytes > 0) {
+    if (!conn->blocked && !conn->loading && conn->output.size_bytes > 0) {
         uint64_t before = conn->output.size_bytes;
-        enum kc_flush_result result = send_chain(conn);
+        enum kc_flush_result result = send_chain(conn, conn->warm_size);
+        if (result == KC_FLUSH_COLD && !kc_conn_load(conn)) result = send_chain(conn, SIZE_MAX);
         if (conn->output.size_bytes < before) conn->active_us = reactor->now_us;
-        conn->sent_since += before - conn->output.size_bytes;
         if (result == KC_FLUSH_PEER || result == KC_FLUSH_FILE) {
             kc_conn_end(conn, result == KC_FLUSH_PEER ? KC_CLOSE_PEER : KC_CLOSE_FILE);
             return;
@@ -346,8 +351,9 @@ static void note_backlog(struct kc_conn *conn) {
 /* While the budget alone holds the chain back, what the poller watches is left as it is: it would change every turn. */
 static void watch(struct kc_conn *conn) {
     uint32_t interest = 0;
-    if (conn->backlog && !conn->blocked) return;
-    if (conn->blocked) interest = conn->transport.send_wants;
+    if (conn->backlog && !conn->blocked && !conn->loading) return;
+    if (conn->loading) interest = 0;
+    else if (conn->blocked) interest = conn->transport.send_wants;
     else if (may_read(conn)) interest = conn->transport.receive_wants;
     if (interest == conn->interest) return;
     kc_status status = kc_poller_change(conn->reactor->poller, conn->transport.fd, kc_conn_token_of(conn), conn->interest, interest);
@@ -389,7 +395,7 @@ void kc_conn_close(struct kc_conn *conn) { kc_conn_end(conn, KC_CLOSE_PROTOCOL);
 void kc_conn_finish(struct kc_conn *conn) {
     struct kc_reactor *reactor = conn->reactor;
     bool reachable = conn->reason != KC_CLOSE_PEER && conn->reason != KC_CLOSE_FILE && conn->reason != KC_CLOSE_SLOW_READER;
-    if (reachable && conn->output.size_bytes > 0) (void)send_chain(conn);
+    if (reachable && conn->output.size_bytes > 0) (void)send_chain(conn, conn->warm_size);
     end_hold(conn);
     if (conn->backlog) reactor->backlog_count--;
     conn->backlog = false;

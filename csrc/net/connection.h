@@ -36,6 +36,7 @@ struct kc_conn {
     bool resumed;                   /* kc_conn_resume came before the HOLD that it ends */
     bool backlog;                   /* the chain outlived its flush */
     bool blocked;                   /* the socket took no more */
+    bool loading;                   /* a worker loads the head of the chain */
     bool starved;
     bool peer_ended;                /* the end of the stream was read */
     bool closing;
@@ -48,6 +49,7 @@ struct kc_conn {
     int64_t frame_started_us;       /* 0: no part of a frame waits */
     int64_t blocked_since_us;
     uint64_t sent_since;            /* bytes since blocked_since_us */
+    size_t warm_size;               /* of the chain, from its head: just loaded */
 
     void *user;
     int32_t listener;
@@ -67,6 +69,8 @@ void kc_conn_go_on(struct kc_conn *conn);
 void kc_conn_settle(struct kc_conn *conn);
 /* Sends within the budget. */
 void kc_conn_flush(struct kc_conn *conn);
+/* cold.c: has the slice at the head of the chain loaded by a worker.  False: nobody can, and the connection sends it all the same. */
+bool kc_conn_load(struct kc_conn *conn);
 /* Decides what the connection waits for. */
 void kc_conn_rest(struct kc_conn *conn);
 /* Marks it as ending with this turn.  The first reason counts. */

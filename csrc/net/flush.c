@@ -23,10 +23,10 @@ static enum kc_flush_result failure(kc_status status) {
 
 /* Sends the memory and the small slices at the head of the chain in one call. */
 static enum kc_flush_result send_gathered(struct kc_chain *chain, struct kc_transport *transport, const struct kc_flush_limits *limits,
-                                          size_t whole_max, size_t *sent) {
+                                          size_t warm, size_t *sent) {
     struct iovec iov[IOV_MAX_COUNT];
     int count = 0;
-    size_t total = 0, scratch_used = 0;
+    size_t total = 0, scratch_used = 0, whole_max = limits->copy_max;
     struct kc_list *node = chain->items.next;
     for (; node != &chain->items && count < IOV_MAX_COUNT && total < limits->budget; node = node->next) {
         struct kc_chain_item *item = item_of(node);
@@ -35,6 +35,10 @@ static enum kc_flush_result send_gathered(struct kc_chain *chain, struct kc_tran
             /* A slice that no call but this can send is cut to what the scratch memory holds. */
             if (size > whole_max && count == 0) size = smaller(size, limits->scratch_size);
             else if (size > whole_max || size > limits->scratch_size - scratch_used) break;
+            if (total >= warm && kc_file_is_cold(item->file, item->position, size)) {
+                if (count == 0) return KC_FLUSH_COLD;
+                break;
+            }
             uint8_t *at = limits->scratch + scratch_used;
             if (read_slice(item->file, item->position, at, size) != KC_OK) {
                 if (count == 0) return KC_FLUSH_FILE;
@@ -69,12 +73,15 @@ enum kc_flush_result kc_flush(struct kc_chain *chain, struct kc_transport *trans
     size_t spent = 0;
     while (chain->size_bytes > 0) {
         if (spent >= limits->budget) return KC_FLUSH_BUDGET;
+        size_t warm = limits->warm > spent ? limits->warm - spent : 0;
         struct kc_chain_item *first = item_of(chain->items.next);
         size_t sent = 0;
         bool whole = first->file && (size_t)first->size > limits->copy_max && transport->ops->send_file &&
                      kc_file_disk(first->file)->handles_are_descriptors;
         if (whole) {
             size_t step = smaller(smaller((size_t)first->size, limits->sendfile_step), limits->budget - spent);
+            if (warm > 0) step = smaller(step, warm);
+            else if (kc_file_is_cold(first->file, first->position, step)) return KC_FLUSH_COLD;
             kc_status status = send_step(transport, first->file, first->position, step, &sent);
             if (status == KC_OK) {
                 kc_chain_consume(chain, sent);
@@ -85,7 +92,7 @@ enum kc_flush_result kc_flush(struct kc_chain *chain, struct kc_transport *trans
             }
             if (status != KC_INVALID) return failure(status);
         }
-        enum kc_flush_result result = send_gathered(chain, transport, limits, limits->copy_max, &sent);
+        enum kc_flush_result result = send_gathered(chain, transport, limits, warm, &sent);
         if (result != KC_FLUSH_DONE) return result;
         spent += sent;
     }

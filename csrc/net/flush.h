@@ -21,12 +21,14 @@ enum kc_flush_result {
     KC_FLUSH_BLOCKED,     /* wait until transport->send_wants */
     KC_FLUSH_PEER,        /* the connection is broken */
     KC_FLUSH_FILE,        /* a slice could not be read whole: the answer cannot be finished */
+    KC_FLUSH_COLD,        /* the slice at the head is not in memory: somebody who may wait has to load it */
 };
 
 struct kc_flush_limits {
     size_t budget;              /* about how many bytes to send at most */
     size_t sendfile_step;
     size_t copy_max;            /* slices up to here are read and sent from memory */
+    size_t warm;                /* so many bytes of the chain are not asked whether they are cold; SIZE_MAX: none is */
     uint8_t *scratch;
     size_t scratch_size;        /* at least copy_max */
 };

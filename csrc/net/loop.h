@@ -16,6 +16,7 @@
 #include <stdatomic.h>
 
 #include "io/inbox.h"
+#include "io/worker.h"
 #include "net/buffer.h"
 #include "net/chunk.h"
 #include "net/poller.h"

@@ -73,6 +73,8 @@ struct kc_protocol {
     void (*accept_failed)(void *state, kc_status status);
 };
 
+struct kc_worker;
+
 struct kc_reactor_config {
     uint32_t frame_size_max;            /* socket.request.max.bytes */
     uint32_t connections_max;           /* of this reactor; never more than 2^24 */
@@ -85,6 +87,7 @@ struct kc_reactor_config {
     uint32_t copy_max;                  /* file slices up to this size are read and sent with their header in one call */
     int32_t socket_send_buffer;         /* SO_SNDBUF, -1: the kernel's autotuning */
     int32_t socket_receive_buffer;
+    struct kc_worker *loader;           /* loads what is not in memory; NULL: the reactor waits for the disk itself.  Outlives the reactor */
 };
 struct kc_reactor_config kc_reactor_config_default(void);
 

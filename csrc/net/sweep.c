@@ -25,7 +25,7 @@ static int64_t check(struct kc_conn *conn, int64_t now) {
     if (conn->frame_started_us != 0 && !conn->held && !conn->backlog) {
         next = conn->frame_started_us + config->frame_timeout_us;
         if (next <= now) kc_conn_end(conn, KC_CLOSE_FRAME_TIMEOUT);
-    } else if (conn->backlog) {
+    } else if (conn->backlog && !conn->loading) {
         if (reads_too_slowly(conn, now)) kc_conn_end(conn, KC_CLOSE_SLOW_READER);
         next = conn->blocked_since_us + config->frame_timeout_us;
     } else if (config->idle_us >= 0 && (!conn->held || conn->peer_ended)) {

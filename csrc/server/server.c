@@ -6,7 +6,7 @@
 #include "io/inbox.h"
 
 /* More than a reactor can number is as good as no limit. */
-enum { CONNECTIONS_MAX = 1 << 24 };
+enum { CONNECTIONS_MAX = 1 << 24, LOADERS = 2 };
 
 enum { EVENT_INTERVAL_US = 1000000, DETAIL_SIZE_MAX = 64, REASON_COUNT = KC_CLOSE_SLOW_READER + 1 };
 
@@ -194,6 +194,8 @@ kc_status kc_server_create(const struct kc_server_config *config, struct kc_serv
     if (status == KC_OK) status = kc_group_table_create(config->hash_seed, &server->config.hot.groups);
     /* A partition has one job at a time, so that the queue is as long as there are partitions at the most. */
     if (status == KC_OK) status = kc_worker_create(config->worker_count, UINT32_MAX, &server->config.hot.worker);
+    /* Of its own: a replay from a slow disk must not stand in the way of syncs.  A connection has one load at a time. */
+    if (status == KC_OK) status = kc_worker_create(LOADERS, UINT32_MAX, &server->config.reactor.loader);
     for (uint32_t i = 0; status == KC_OK && i < config->reactor_count; i++) status = path_create(server, i);
     if (status != KC_OK) {
         kc_server_destroy(server);
@@ -208,6 +210,7 @@ void kc_server_destroy(struct kc_server *server) {
     if (!server) return;
     KC_CHECK(!server->started || server->stopped);
     if (server->config.hot.worker) kc_worker_stop(server->config.hot.worker);
+    if (server->config.reactor.loader) kc_worker_stop(server->config.reactor.loader);
     for (uint32_t i = 0; i < server->config.reactor_count; i++) {
         if (server->paths[i].reactor) kc_reactor_destroy(server->paths[i].reactor);
         kc_hot_destroy(server->paths[i].hot);
@@ -222,6 +225,7 @@ void kc_server_destroy(struct kc_server *server) {
     kc_topic_table_destroy(server->topics);
     kc_group_table_destroy(server->config.hot.groups);
     if (server->config.hot.worker) kc_worker_destroy(server->config.hot.worker);
+    if (server->config.reactor.loader) kc_worker_destroy(server->config.reactor.loader);
     free(server);
 }
 
@@ -291,5 +295,6 @@ void kc_server_stop(struct kc_server *server) {
     server->stopped = true;
     /* Syncs first: whoever waits for one is told, and its answer may still leave. */
     kc_worker_stop(server->config.hot.worker);
+    kc_worker_stop(server->config.reactor.loader);
     for (uint32_t i = 0; i < server->config.reactor_count; i++) kc_reactor_stop(server->paths[i].reactor);
 }
