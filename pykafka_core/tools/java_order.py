@@ -3,14 +3,18 @@
 Kafka's tools print some lists in the order of a HashMap of strings. It is no order that anybody chose, but it is the
 same each time, and a script that compares two outputs sees it; so ours print in it too.
 
-Source: java.util.HashMap (Java 8 and later), java.lang.String.hashCode.
+Source: java.util.HashMap (Java 8 and later), java.lang.String.hashCode, TopicPartition.hashCode.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
+from typing import TypeVar
 
-__all__ = ["hash_map_order"]
+__all__ = ["hash_map_order", "partition_order"]
+
+
+Key = TypeVar("Key")
 
 
 def hash_code(text: str) -> int:
@@ -23,12 +27,24 @@ def hash_code(text: str) -> int:
 
 def hash_map_order(keys: Iterable[str], capacity: int = 16) -> list[str]:
     """The keys of a HashMap made for `capacity` entries (16 if unsaid) into which they were put one after another."""
-    names = list(dict.fromkeys(keys))
+    return _in_buckets(list(dict.fromkeys(keys)), hash_code, capacity)
+
+
+def partition_order(partitions: Iterable[tuple[str, int]]) -> list[tuple[str, int]]:
+    """The keys of a HashMap of topic and partition (org.apache.kafka.common.TopicPartition)."""
+
+    def code(partition: tuple[str, int]) -> int:
+        return (31 * (31 + partition[1]) + hash_code(partition[0])) & 0xFFFFFFFF
+
+    return _in_buckets(list(dict.fromkeys(partitions)), code, 16)
+
+
+def _in_buckets(keys: list[Key], code_of: Callable[[Key], int], capacity: int) -> list[Key]:
     size = 1
     while size < capacity:
         size *= 2
-    while len(names) > size * 0.75:
+    while len(keys) > size * 0.75:
         size *= 2
-    spread = [(code ^ code >> 16) & (size - 1) for code in map(hash_code, names)]
+    spread = [(code ^ code >> 16) & (size - 1) for code in map(code_of, keys)]
     # Keys of one bucket stay in the order in which they came; sorting keeps it.
-    return [name for _, name in sorted(zip(spread, names, strict=True), key=lambda pair: pair[0])]
+    return [key for _, key in sorted(zip(spread, keys, strict=True), key=lambda pair: pair[0])]

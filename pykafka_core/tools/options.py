@@ -17,7 +17,11 @@ OPTIONAL = None
 
 
 class UsageError(Exception):
-    """The command line is wrong; the text says how."""
+    """The command line is wrong; the text says how. `java_name` is what joptsimple throws."""
+
+    def __init__(self, message: str, java_name: str = "joptsimple.UnrecognizedOptionException") -> None:
+        super().__init__(message)
+        self.java_name = java_name
 
 
 @dataclass(slots=True)
@@ -61,7 +65,9 @@ def parse_options(words: Sequence[str], known: Mapping[str, bool | None]) -> Opt
                 raise UsageError(f"Option {name} does not allow an argument")
         elif not equals:
             if not waiting:
-                raise UsageError(f"Option {name} requires an argument")
+                raise UsageError(
+                    f"Option {name} requires an argument", "joptsimple.OptionMissingRequiredArgumentException"
+                )
             value = waiting.pop()
         options.values.setdefault(name, []).append(value)
     return options

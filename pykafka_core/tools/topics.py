@@ -99,7 +99,7 @@ def main(words: list[str] | None = None) -> int:
         return COMMAND.refuse(wrong)
     except UsageError as error:
         print(error, file=sys.stderr)
-        print(f"joptsimple.UnrecognizedOptionException: {error}", file=sys.stderr)
+        print(f"{error.java_name}: {error}", file=sys.stderr)
         return 1
     except ToolError as error:
         print(error, file=sys.stderr)

@@ -14,6 +14,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parent))
 from harness import broker as brokers
 from harness import jars
 from harness.presence import MissingError, absent
+from running import KAFKAS_MACHINE
 
 
 @pytest.fixture(scope="session")
@@ -40,7 +41,8 @@ def kafka(tmp_path_factory: pytest.TempPathFactory) -> Iterator[brokers.Broker]:
         jars.require()
     except MissingError as missing:
         absent(str(missing))
-    broker = brokers.ApacheKafka(tmp_path_factory.mktemp("kafka"))
+    broker = brokers.ApacheKafka(tmp_path_factory.mktemp("kafka"), group_initial_rebalance_delay_ms=0)
     broker.start()
     yield broker
+    KAFKAS_MACHINE.stop()
     broker.stop()

@@ -1,7 +1,12 @@
-"""Runs a command as a process of its own: ours, or the class of Apache Kafka's jars that has the same name there."""
+"""Runs commands: ours as processes of their own, Apache Kafka's in one virtual machine that runs many.
+
+A Java process takes a second to start and the machine that tests is small; `Commands.java` is what keeps these tests
+short.
+"""
 
 from __future__ import annotations
 
+import base64
 import contextlib
 import importlib
 import io
@@ -16,12 +21,16 @@ from harness import jars
 OURS = {
     "kafka-console-consumer": "console_consumer",
     "kafka-console-producer": "console_producer",
+    "kafka-consumer-groups": "consumer_groups",
+    "kafka-groups": "groups",
     "kafka-storage": "storage",
     "kafka-topics": "topics",
 }
 KAFKAS = {
     "kafka-console-consumer": "org.apache.kafka.tools.consumer.ConsoleConsumer",
     "kafka-console-producer": "org.apache.kafka.tools.ConsoleProducer",
+    "kafka-consumer-groups": "org.apache.kafka.tools.consumer.group.ConsumerGroupCommand",
+    "kafka-groups": "org.apache.kafka.tools.GroupsCommand",
     "kafka-storage": "kafka.tools.StorageTool",
     "kafka-topics": "org.apache.kafka.tools.TopicCommand",
 }
@@ -30,11 +39,11 @@ KAFKAS = {
 class Ran:
     """What a command has answered. Java's stack frames are left out of `err`."""
 
-    def __init__(self, done: subprocess.CompletedProcess[str]) -> None:
-        self.status = done.returncode
-        self.out = done.stdout.splitlines()
-        lines = done.stderr.splitlines()
-        self.err = [line for line in lines if line and not re.match(r"\s+at |\s+\.\.\. \d+ more", line)]
+    def __init__(self, status: int, out: str, err: str) -> None:
+        self.status = status
+        self.out = out.splitlines()
+        frame = re.compile(r"\s+at |\s+\.\.\. \d+ more")
+        self.err = [line for line in err.splitlines() if line and not frame.match(line)]
 
     def __repr__(self) -> str:
         return f"status {self.status}\nout {self.out}\nerr {self.err}"
@@ -43,11 +52,10 @@ class Ran:
 def run_ours(command: str, *words: str, stdin: str = "", cwd: Path | None = None, timeout: float = 60) -> Ran:
     line = [sys.executable, "-m", f"pykafka_core.tools.{OURS[command]}", *words]
     environment = {**os.environ, "PYTHONPATH": str(Path(__file__).resolve().parents[2])}
-    return Ran(
-        subprocess.run(
-            line, input=stdin, capture_output=True, text=True, timeout=timeout, check=False, cwd=cwd, env=environment
-        )
+    done = subprocess.run(
+        line, input=stdin, capture_output=True, text=True, timeout=timeout, check=False, cwd=cwd, env=environment
     )
+    return Ran(done.returncode, done.stdout, done.stderr)
 
 
 def run_inside(command: str, *words: str, cwd: Path | None = None) -> Ran:
@@ -56,10 +64,46 @@ def run_inside(command: str, *words: str, cwd: Path | None = None) -> Ran:
     main = importlib.import_module(f"pykafka_core.tools.{OURS[command]}").main
     with contextlib.redirect_stdout(out), contextlib.redirect_stderr(err), contextlib.chdir(cwd or Path.cwd()):
         status = main(list(words))
-    return Ran(subprocess.CompletedProcess([command, *words], status, out.getvalue(), err.getvalue()))
+    return Ran(status, out.getvalue(), err.getvalue())
 
 
-def run_kafkas(command: str, *words: str, stdin: str = "", cwd: Path | None = None, timeout: float = 90) -> Ran:
+class VirtualMachine:
+    """One Java process, started when it is first needed."""
+
+    def __init__(self) -> None:
+        self._process: subprocess.Popen[bytes] | None = None
+
+    def run(self, command: str, *words: str, stdin: str = "") -> Ran:
+        if self._process is None:
+            jars.require()
+            jars.compile_programs()
+            line = [*jars.JVM, "-cp", jars.classpath(), "Commands"]
+            self._process = subprocess.Popen(
+                line, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL
+            )
+        assert self._process.stdin
+        assert self._process.stdout
+        fields = [base64.b64encode(text.encode()) for text in (KAFKAS[command], stdin, *words)]
+        self._process.stdin.write(b"\t".join(fields) + b"\n")
+        self._process.stdin.flush()
+        status, out, err = self._process.stdout.readline().decode().rstrip("\n").split("\t")
+        return Ran(int(status), base64.b64decode(out).decode(), base64.b64decode(err).decode())
+
+    def stop(self) -> None:
+        if self._process is not None:
+            self._process.kill()
+            self._process.communicate()
+            self._process = None
+
+
+KAFKAS_MACHINE = VirtualMachine()
+
+
+def run_kafkas(command: str, *words: str, stdin: str = "", cwd: Path | None = None) -> Ran:
+    """A command that needs a directory of its own gets a process of its own."""
+    if cwd is None:
+        return KAFKAS_MACHINE.run(command, *words, stdin=stdin)
     jars.require()
     line = [*jars.JVM, "-cp", jars.classpath(), KAFKAS[command], *words]
-    return Ran(subprocess.run(line, input=stdin, capture_output=True, text=True, timeout=timeout, check=False, cwd=cwd))
+    done = subprocess.run(line, input=stdin, capture_output=True, text=True, timeout=90, check=False, cwd=cwd)
+    return Ran(done.returncode, done.stdout, done.stderr)

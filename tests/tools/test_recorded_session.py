@@ -61,6 +61,8 @@ NOT_OURS = ("is deprecated and will be removed in a future version", "The consum
 OTHERWISE = {
     "kafka-console-producer --broker-list HOST:9092 --topic testTopic": "ours always takes --broker-list",
     "kafka-topics --bootstrap-server HOST:9092 --describe --topics-with-overrides": "there all topics had one setting",
+    "kafka-consumer-groups --bootstrap-server HOST:9092 --list": "there the console consumer had left a group behind",
+    "kafka-groups --bootstrap-server HOST:9092 --list": "as above",
     "kafka-topics ": "the help has texts of our own; test_help.py looks at it",
     "kafka-topics --bootstrap-server 127.0.0.1:1 --list --command-config /dev/null": "takes a minute; test_topics.py",
 }

@@ -1,0 +1,66 @@
+"""One story told four times: by Kafka's commands and by ours, to Apache Kafka and to our broker.
+
+A story is lines as one types them, `--bootstrap-server` left out; what follows ` << ` is standard input. It takes away
+all that it has made, so that the next teller finds the broker as the first one did; names must stay the same, because
+some lists come in the order of a hash table. Each command must give the same status, the same lines on standard output
+and the same on standard error, whoever runs it and whoever answers; ids, times and addresses are replaced on all sides.
+"""
+
+from __future__ import annotations
+
+import re
+import shlex
+
+from harness.broker import Broker
+from running import Ran, run_inside, run_kafkas, run_ours
+
+# Said by Kafka where ours is silent: to a terminal only, or never.
+NOT_OURS = (
+    "is deprecated and will be removed in a future version",
+    "The consumer rebalance protocol (KIP-848) is production-ready",
+)
+# The help that follows wrong use has texts of our own.
+HELP = re.compile(r"Option( \(\* = required\))? +Description")
+
+
+def by_ours(tool: str, *words: str, stdin: str) -> Ran:
+    return run_ours(tool, *words, stdin=stdin) if tool.startswith("kafka-console") else run_inside(tool, *words)
+
+
+def tell(story: str, run: object, broker: Broker) -> list[tuple[str, Ran]]:
+    told = []
+    for line in story.strip().splitlines():
+        command, _, stdin = line.partition(" << ")
+        tool, *words = shlex.split(command)
+        server = [] if "--validate-regex" in words else ["--bootstrap-server", broker.bootstrap]
+        stdin = stdin.encode().decode("unicode_escape")
+        told.append((line, run(tool, *words, *server, stdin=stdin)))  # type: ignore[operator]
+    return told
+
+
+def normal(ran: Ran, broker: Broker) -> tuple[int, list[str], list[str]]:
+    def lines(texts: list[str]) -> list[str]:
+        return [plain(text) for text in texts if not any(each in text for each in NOT_OURS)]
+
+    def plain(text: str) -> str:
+        text = text.replace(broker.bootstrap, "HOST:PORT").replace(str(broker.data), "LOGDIR")
+        text = re.sub(r"(?<![\w-])[\w-]{22}(?![\w-])", "ID", text)
+        text = re.sub(r"\b[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}\b", "UUID", text)
+        text = re.sub(r"\b1[5-9]\d{11}\b", "TIME", text)
+        # Formatting Apache Kafka with eligible.leader.replicas.version=1 stores this setting in the cluster.
+        return re.sub(r"min\.insync\.replicas=1,|,min\.insync\.replicas=1|min\.insync\.replicas=1", "", text)
+
+    err = lines(ran.err)
+    help_at = next((at for at, text in enumerate(err) if HELP.match(text)), len(err))
+    return ran.status, lines(ran.out), err[:help_at]
+
+
+def assert_one_answer(story: str, ours: Broker, kafka: Broker) -> None:
+    wanted: list[tuple[int, list[str], list[str]]] = []
+    for run in (run_kafkas, by_ours):
+        for broker in (kafka, ours):
+            told = tell(story, run, broker)
+            found = [normal(ran, broker) for _, ran in told]
+            wanted = wanted or found
+            for (line, _), was, should in zip(told, found, wanted, strict=True):
+                assert was == should, f"{run.__name__} against {broker.target}: {line}\nis     {was}\nshould {should}"
