@@ -281,6 +281,9 @@ class Groups:
             self.coordinator.load_group(group_id, value)
         for group_id, offsets in found.offsets.items():
             self.coordinator.load_offsets(group_id, offsets)
+        for producer_id, sent in found.pending.items():
+            for group_id, pending in sent.items():
+                self.coordinator.transactional.put(index, producer_id, group_id, pending)
         self._loading.discard(index)
         self._run(self.coordinator.loaded({*found.groups, *found.offsets}, self._now()))
 

@@ -8,9 +8,15 @@
     membership.py     who is in a classic group, and what members have in common
     offsets.py        the committed offsets of one group, and when they expire
     records.py        the records of __consumer_offsets that this state is kept in, both ways
+    pending_offsets.py        offsets of one group that transactions have sent and not yet ended
+    transactional_commits.py  what transactions mean to groups
     partitioning.py   which partition of __consumer_offsets a group belongs to
 
+    transactions.py   all transactional ids of a broker: decides, has partitions told, completes (KIP-98)
+    transaction.py    one transactional id as a value, and its transitions
+    transaction_events.py, transaction_records.py
+
 Nothing here waits, reads a clock, logs or draws a random number: time is the argument `now`, random names come inside
-events, and whatever is to be done in the world is an effect. The service that runs the effects is
-`pykafka_core.broker.groups`.
+events, and whatever is to be done in the world is an effect. The services that run the effects are
+`pykafka_core.broker.groups` and `pykafka_core.broker.transactions`.
 """

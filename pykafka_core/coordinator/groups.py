@@ -41,6 +41,12 @@ from pykafka_core.coordinator.events import (
 )
 from pykafka_core.coordinator.offsets import CommittedOffsets
 from pykafka_core.coordinator.records import empty_group_record, group_tombstone
+from pykafka_core.coordinator.transactional_commits import (
+    CommitTransactionalOffsets,
+    EndTransactionalOffsets,
+    TransactionalCommits,
+    check_classic_commit,
+)
 from pykafka_core.protocol.errors import ErrorCode
 from pykafka_core.protocol.records.group_coordinator.group_metadata_value import GroupMetadataValue
 
@@ -69,7 +75,10 @@ class GroupCoordinator:
         self.groups: Final[dict[str, Group]] = {}
         self._ticket = 0
         self._appending: Final[dict[int, Then]] = {}
-        self._steps: Final[dict[type[Event], Callable[..., list[Effect]]]] = {
+        self.transactional: Final = TransactionalCommits(
+            find=self.groups.get, make=self._group, check=self._check_transactional, append=self._append
+        )
+        self._steps: Final[dict[type[object], Callable[..., list[Effect]]]] = {
             Heartbeat: self._heartbeat,
             CommitOffsets: self._commit,
             FetchOffsets: self._fetch,
@@ -84,9 +93,11 @@ class GroupCoordinator:
             DescribeGroup: self._describe,
             DeleteGroup: self._delete,
             Unload: self._unload,
+            CommitTransactionalOffsets: self.transactional.commit,
+            EndTransactionalOffsets: self.transactional.end,
         }
 
-    def step(self, event: Event, now: Now) -> list[Effect]:
+    def step(self, event: Event | CommitTransactionalOffsets | EndTransactionalOffsets, now: Now) -> list[Effect]:
         return self._steps[type(event)](event, now)
 
     # ---- loading
@@ -197,11 +208,14 @@ class GroupCoordinator:
 
         def stored(error: ErrorCode, now: Now) -> Iterable[Effect]:
             if not error:
-                offsets.committed.update(committed)
+                offsets.put(committed)
             return [Reply(request=event.request, answer=commit_error(error) if error else answers)]
 
         effects.append(self._append(event.group_id, offsets.records(committed), stored))
         return effects
+
+    def _check_transactional(self, event: CommitTransactionalOffsets) -> ErrorCode:
+        return check_classic_commit(self.groups[event.group_id].classic, event)
 
     def _fetch(self, event: FetchOffsets, now: Now) -> list[Effect]:
         group = self.groups.get(event.group_id)
@@ -228,7 +242,7 @@ class GroupCoordinator:
             partition: ErrorCode.GROUP_SUBSCRIBED_TO_TOPIC if partition[0] in subscribed else ErrorCode.NONE
             for partition in event.partitions
         }
-        gone = [each for each, error in answers.items() if not error and each in offsets.committed]
+        gone = [each for each, error in answers.items() if not error and each in offsets]
         if not gone:
             return [Reply(request=event.request, answer=answers)]
 
@@ -248,7 +262,7 @@ class GroupCoordinator:
         if group is None:
             return []
         expired = group.offsets.expired(group.classic, now)
-        if len(expired) == len(group.offsets.committed) and group.classic.is_abandoned and not group.offsets.unstable:
+        if len(expired) == len(group.offsets.committed) and group.classic.is_abandoned and not group.offsets.pending:
             return [self._append(event.group_id, self._end_of(event.group_id, group), self._bury(event.group_id))]
         return self._drop(event.group_id, group, expired)
 
@@ -283,7 +297,7 @@ class GroupCoordinator:
         return [self._append(event.group_id, self._end_of(event.group_id, group), stored)]
 
     def _end_of(self, group_id: str, group: Group) -> list[KeyValue]:
-        return [*group.offsets.tombstones(list(group.offsets.committed)), group_tombstone(group_id)]
+        return [*group.offsets.tombstones(group.offsets.all_partitions()), group_tombstone(group_id)]
 
     def _bury(self, group_id: str) -> Then:
         def stored(error: ErrorCode, now: Now) -> Iterable[Effect]:
@@ -338,5 +352,3 @@ def unknown(group_id: str) -> ErrorCode:
 
 def commit_error(error: ErrorCode) -> ErrorCode:
     return ErrorCode.INVALID_COMMIT_OFFSET_SIZE if error == ErrorCode.MESSAGE_TOO_LARGE else error
-
-

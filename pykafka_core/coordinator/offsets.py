@@ -5,8 +5,7 @@ Invariants:
   2. An offset expires only while nobody can be using it: the group is empty, or has no members by its nature, or (a
      consumer group) no longer subscribes to the topic.
 
-Offsets that a transaction has sent and not yet ended are the transaction coordinator's business; `unstable` is where
-it says which partitions those are. Source: KIP-211, KIP-447;
+Offsets that transactions have sent and not yet ended are in `pending` (pending_offsets.py). Source: KIP-211, KIP-447;
 org.apache.kafka.coordinator.group.OffsetMetadataManager.
 """
 
@@ -26,6 +25,7 @@ from pykafka_core.coordinator.events import (
     OffsetsAnswer,
     TopicPartition,
 )
+from pykafka_core.coordinator.pending_offsets import PendingOffsets
 from pykafka_core.coordinator.records import offset_record, offset_tombstone
 from pykafka_core.protocol.errors import ErrorCode
 
@@ -45,8 +45,7 @@ class CommittedOffsets:
         self._group_id: Final = group_id
         self._config: Final = config
         self.committed: Final[dict[TopicPartition, CommittedOffset]] = {}
-        self.unstable: Final[set[TopicPartition]] = set()
-        """Partitions for which a transaction that has not ended has sent an offset."""
+        self.pending: Final = PendingOffsets()
 
     def plan_commit(
         self, event: CommitOffsets, now: Now
@@ -64,6 +63,11 @@ class CommittedOffsets:
             offsets[partition] = CommittedOffset(offset, leader_epoch, metadata, now.wall_ms, expire_ms, topic_id)
         return answers, offsets
 
+    def put(self, offsets: Mapping[TopicPartition, CommittedOffset]) -> None:
+        """The log has taken these offsets."""
+        self.committed.update(offsets)
+        self.pending.supersede(offsets)
+
     def records(self, offsets: Mapping[TopicPartition, CommittedOffset]) -> list[KeyValue]:
         return [offset_record(self._group_id, partition, committed) for partition, committed in offsets.items()]
 
@@ -71,7 +75,7 @@ class CommittedOffsets:
         wanted: Iterable[TopicPartition] = self.committed if event.partitions is None else event.partitions
         found: dict[TopicPartition, CommittedOffset | ErrorCode | None] = {}
         for partition in wanted:
-            if event.require_stable and partition in self.unstable:
+            if event.require_stable and partition in self.pending:
                 found[partition] = ErrorCode.UNSTABLE_OFFSET_COMMIT
             else:
                 committed = self.committed.get(partition)
@@ -98,7 +102,7 @@ class CommittedOffsets:
             partition
             for partition, committed in self.committed.items()
             if partition[0] not in subscribed
-            and partition not in self.unstable
+            and partition not in self.pending
             and self._is_expired(committed, committed.commit_ms if since == NONE else since, now)
         ]
 
@@ -108,11 +112,19 @@ class CommittedOffsets:
         return now.wall_ms - since_ms >= self._config.offsets_retention_ms
 
     def of_topics(self, topics: frozenset[str]) -> list[TopicPartition]:
-        return [partition for partition in self.committed if partition[0] in topics]
+        return [partition for partition in self.all_partitions() if partition[0] in topics]
+
+    def all_partitions(self) -> list[TopicPartition]:
+        """Those with an offset, committed or pending."""
+        return [*self.committed, *(each for each in self.pending if each not in self.committed)]
+
+    def __contains__(self, partition: TopicPartition) -> bool:
+        return partition in self.committed or partition in self.pending
 
     def tombstones(self, partitions: Sequence[TopicPartition]) -> list[KeyValue]:
         return [offset_tombstone(self._group_id, partition) for partition in partitions]
 
-    def drop(self, partitions: Iterable[TopicPartition]) -> None:
+    def drop(self, partitions: Sequence[TopicPartition]) -> None:
         for partition in partitions:
             self.committed.pop(partition, None)
+        self.pending.drop(partitions)
