@@ -199,6 +199,8 @@ def _parse(properties: Mapping[str, str]) -> tuple[dict[str, Any], list[str]]:
             else:
                 warnings.append(f"Unknown configuration {name} is ignored.")
             continue
+        if key.inert:
+            warnings.append(f"Configuration {name} of Apache Kafka has no effect in this version.")
         try:
             values[name] = key.parse(text)
         except ConfigValueError as error:

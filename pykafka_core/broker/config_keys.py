@@ -1,7 +1,10 @@
 """The table of broker configs: names, types, defaults and ranges are Apache Kafka 4.4's, the descriptions ours.
 
-A key that Kafka has and this table lacks is accepted with a warning that it has no effect; a key that Kafka lacks is
-accepted with a warning that nobody knows it.
+    config_keys.py          what has an effect, with
+    config_keys_groups.py   the keys of groups
+    config_keys_others.py   what Kafka has beside it: accepted with a warning that it has no effect
+
+A key that Kafka lacks is accepted with a warning that nobody knows it.
 """
 
 from __future__ import annotations
@@ -9,6 +12,7 @@ from __future__ import annotations
 from types import MappingProxyType
 from typing import Any, Final
 
+from pykafka_core.broker.config_keys_groups import GROUP_ROWS
 from pykafka_core.broker.config_values import (
     INT_MAX,
     LONG_MAX,
@@ -250,39 +254,6 @@ _key("replica.selector.class", STRING, None, "How a consumer is sent to a nearer
 _key("auto.leader.rebalance.enable", BOOLEAN, True,
      "Give leadership back to the first replica in the list.", importance=HIGH)
 
-# ---- groups
-_key("offsets.topic.num.partitions", INT, 50, "Partitions of __consumer_offsets. Not to be changed once it exists.",
-     check=Range(1), importance=HIGH)
-_key("offsets.topic.replication.factor", SHORT, 3,
-     "Replicas of __consumer_offsets; no more than there are brokers are made.", check=Range(1), importance=HIGH)
-_key("offsets.topic.segment.bytes", INT, 104857600,
-     "segment.bytes of __consumer_offsets.", check=Range(1), importance=HIGH)
-_key("offsets.retention.minutes", INT, 10080,
-     "How long an empty group keeps its offsets.", check=Range(1), importance=HIGH)
-_key("offsets.retention.check.interval.ms", LONG, 600000, "How often offsets are looked at for expiry.",
-     check=Range(1), importance=HIGH)
-_key("offset.metadata.max.bytes", INT, 4096, "The longest text that may go with a committed offset.", importance=HIGH)
-_key("group.min.session.timeout.ms", INT, 6000, "The shortest session timeout that a classic member may ask for.")
-_key("group.max.session.timeout.ms", INT, 1800000, "The longest session timeout that a classic member may ask for.")
-_key("group.initial.rebalance.delay.ms", INT, 3000,
-     "How long an empty group waits for more members before its first rebalance.")
-_key("group.max.size", INT, INT_MAX, "Members of one classic group.", check=Range(1))
-_key("group.coordinator.rebalance.protocols", LIST, ("classic", "consumer", "streams"),
-     "The group protocols that are on.", check=AllOf(("consumer", "classic", "share", "streams")))
-_key("group.consumer.session.timeout.ms", INT, 45000,
-     "Silence after which a member of a consumer group is gone.", check=Range(1))
-_key("group.consumer.heartbeat.interval.ms", INT, 5000, "How often members of consumer groups report.", check=Range(1))
-_key("group.consumer.assignors", LIST, ("uniform", "range"), "Assignors for consumer groups, the default first.")
-_key("group.consumer.max.size", INT, INT_MAX, "Members of one consumer group.", check=Range(1))
-_key("group.consumer.migration.policy", STRING, "bidirectional",
-     "Whether groups may change between the classic and consumer protocol.",
-     check=OneOf(("DISABLED", "DOWNGRADE", "UPGRADE", "BIDIRECTIONAL"), any_case=True))
-_key("group.share.record.lock.duration.ms", INT, 30000, "How long a share consumer keeps a record to itself.",
-     check=Range(1000, 3600000))
-_key("group.share.delivery.count.limit", INT, 5, "How often a record is offered in a share group.", check=Range(2, 10))
-_key("group.share.partition.max.record.locks", INT, 2000, "Records of a partition that share consumers may hold.",
-     check=Range(100, 10000))
-
 # ---- transactions and producers
 _key("transaction.state.log.num.partitions", INT, 50,
      "Partitions of __transaction_state. Not to be changed once it exists.", check=Range(1), importance=HIGH)
@@ -317,26 +288,17 @@ _key("controller.quota.window.num", INT, 11,
      "Samples that the quota on topic changes looks at.", check=Range(1), importance=LOW)
 _key("controller.quota.window.size.seconds", INT, 1, "Length of one such sample.", check=Range(1), importance=LOW)
 
-BROKER_CONFIGS: Final = MappingProxyType({key.name: key for key in _ROWS})
+BROKER_CONFIGS: Final = MappingProxyType({key.name: key for key in (*_ROWS, *GROUP_ROWS)})
 
-# What Kafka has beside the table.
+# What Kafka has beside the tables.
 _OTHER_PREFIXES: Final = (
-    "add.partitions.to.txn.", "alter.log.dirs.", "controlled.shutdown.", "controller.", "delegation.token.",
-    "errors.deadletterqueue.", "group.consumer.", "group.coordinator.", "group.share.", "group.streams.",
-    "kafka.metrics.", "leader.", "listener.name.", "log4j.", "metadata.", "metric.", "metrics.", "offsets.",
-    "remote.", "replica.", "replication.", "rlmm.", "rsm.", "sasl.", "share.", "socket.connection.", "ssl.",
-    "telemetry.", "transaction.",
+    "controller.quorum.", "errors.deadletterqueue.", "listener.name.", "log4j.", "remote.", "rlmm.", "rsm.",
+    "sasl.login.", "sasl.oauthbearer.", "ssl.",
 )  # fmt: skip
-_OTHER_NAMES: Final = frozenset((
-    "client.quota.callback.class", "config.providers", "cordoned.log.dirs",
-    "delete.records.purgatory.purge.interval.requests", "early.start.listeners",
-    "fetch.purgatory.purge.interval.requests", "follower.fetch.last.tiered.offset.enable",
-    "num.replica.alter.log.dirs.threads", "principal.builder.class",
-    "producer.purgatory.purge.interval.requests", "security.providers", "server.max.startup.time.ms",
-    "unclean.leader.election.interval.ms", "unstable.api.versions.enable", "unstable.feature.versions.enable",
-))  # fmt: skip
 
 
 def is_kafka_config(name: str) -> bool:
     """True for a name that Apache Kafka's broker knows and the table lacks."""
-    return name in _OTHER_NAMES or name.startswith(_OTHER_PREFIXES)
+    from pykafka_core.broker.config_keys_others import OTHER_CONFIGS
+
+    return name in OTHER_CONFIGS or name.startswith(_OTHER_PREFIXES)

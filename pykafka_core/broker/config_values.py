@@ -37,6 +37,7 @@ LONG_MAX: Final = 2**63 - 1
 class ConfigType(IntEnum):
     """Numbers of the DescribeConfigs response."""
 
+    UNKNOWN = 0
     BOOLEAN = 1
     STRING = 2
     INT = 3
@@ -173,6 +174,8 @@ class ConfigKey:
     check: Check | None = None
     importance: Importance = Importance.MEDIUM
     mode: UpdateMode = UpdateMode.READ_ONLY
+    inert: bool = False
+    """Known from Apache Kafka and without an effect here: setting it is worth a warning."""
 
     @property
     def sensitive(self) -> bool:

@@ -15,6 +15,7 @@ from hypothesis import strategies as st
 
 from pykafka_core.broker.config import ConfigError, load_config, make_config
 from pykafka_core.broker.config_keys import BROKER_CONFIGS, is_kafka_config
+from pykafka_core.broker.config_keys_others import OTHER_CONFIGS
 from pykafka_core.broker.config_values import ConfigKey, OneOf, Range, format_value
 from pykafka_core.broker.topic_configs import TOPIC_CONFIGS
 
@@ -65,17 +66,20 @@ OUR_DEFAULTS = {"socket.send.buffer.bytes": "262144"}
 
 def test_the_tables_are_kafkas() -> None:
     ours = {"B": BROKER_CONFIGS, "T": TOPIC_CONFIGS}
+    assert not BROKER_CONFIGS.keys() & OTHER_CONFIGS.keys()
     seen = set()
     for kind, name, type_name, default, validator, mode in golden():
         key = ours[kind].get(name)
         if key is None:
             assert kind == "B"
             assert is_kafka_config(name), name
-            continue
+            key = OTHER_CONFIGS[name]
+            assert key.inert, name
         seen.add((kind, name))
         assert key.type.name == type_name, name
         if name not in ("log.dir", "node.id", "process.roles", "controller.listener.names"):
-            text = OUR_DEFAULTS.get(name, default.removeprefix("[").removesuffix("]").replace(", ", ","))
+            kafkas = default.removeprefix("class ").removeprefix("[").removesuffix("]").replace(", ", ",")
+            text = OUR_DEFAULTS.get(name, kafkas)
             assert (format_value(key.default) if key.default is not None else "null") == text, name
         # These two refuse an empty list or null, which ours take as unset.
         if validator not in ("non-empty list", "non-null string"):
@@ -83,7 +87,7 @@ def test_the_tables_are_kafkas() -> None:
         if kind == "B":
             assert key.mode == mode, name
         assert key.doc.endswith((".", "!")), name
-    assert seen == {("B", name) for name in BROKER_CONFIGS} - {
+    assert seen == {("B", name) for name in (*BROKER_CONFIGS, *OTHER_CONFIGS)} - {
         ("B", "super.users"),
         ("B", "allow.everyone.if.no.acl.found"),
     } | {("T", name) for name in TOPIC_CONFIGS}
