@@ -1,51 +1,40 @@
-"""Configs as DescribeConfigs shows them, and the dynamic configs of brokers.
+"""Configs as DescribeConfigs shows them: of topics, brokers, groups, client metrics and loggers.
 
-Dynamic broker configs are kept in the metadata under the broker's id, or "" for all brokers; the former win. Those
-that topics inherit take effect at once; the others are read-only here, whatever Apache Kafka allows, because nothing
-would act on a change.
+Each value comes with the places it could come from, the strongest first. A name that stands for others (Kafka's
+`log.retention.ms` for `.minutes` and `.hours`) shows those behind it only where it has a value of its own, as in
+Apache Kafka.
 
-Source: kafka.server.ConfigHelper, org.apache.kafka.server.config.DynamicBrokerConfig (KIP-226), KIP-569 (types and
-documentation).
+Source: kafka.server.ConfigHelper, KIP-226, KIP-569 (types and documentation).
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping
 from enum import IntEnum
+from itertools import dropwhile
 from typing import Any, Final
 
 from pykafka_core._dataclass import dataclass
+from pykafka_core.broker.client_metrics_configs import CLIENT_METRICS_CONFIGS
+from pykafka_core.broker.config_dynamic import DYNAMIC_BROKER_CONFIGS, DYNAMIC_ONLY_CONFIGS, Layers
 from pykafka_core.broker.config_keys import BROKER_CONFIGS
-from pykafka_core.broker.config_values import ConfigKey, ConfigType, ConfigValueError, UpdateMode, format_value
-from pykafka_core.broker.topic_configs import (
-    TOPIC_CONFIGS,
-    AlterOperation,
-    ConfigConflictError,
-    ConfigRequestError,
-    inherited_value,
-)
+from pykafka_core.broker.config_keys_others import OTHER_CONFIGS
+from pykafka_core.broker.config_values import ConfigKey, ConfigType, ConfigValueError, format_value
+from pykafka_core.broker.group_configs import GROUP_CONFIGS, group_default
+from pykafka_core.broker.log_levels import log_levels, logger_key
+from pykafka_core.broker.topic_configs import TOPIC_CONFIGS, inherited_value
 
 __all__ = [
-    "DYNAMIC_BROKER_CONFIGS",
     "ConfigEntry",
     "ConfigSource",
     "ConfigSynonym",
-    "alter_broker_configs",
-    "broker_values",
+    "describe_all_brokers",
     "describe_broker",
+    "describe_client_metrics",
+    "describe_group",
+    "describe_loggers",
     "describe_topic",
 ]
-
-# Broker configs by layer: broker id's own, all brokers', the file's.
-Layers = tuple[Mapping[str, str], Mapping[str, str], Mapping[str, str]]
-
-DYNAMIC_BROKER_CONFIGS: Final = frozenset(
-    synonym
-    for key in TOPIC_CONFIGS.values()
-    for synonym, _ in key.synonyms
-    if BROKER_CONFIGS[synonym].mode is not UpdateMode.READ_ONLY
-)
-"""Broker configs that can be changed while the broker runs."""
 
 
 class ConfigSource(IntEnum):
@@ -56,6 +45,9 @@ class ConfigSource(IntEnum):
     DYNAMIC_DEFAULT_BROKER = 3
     STATIC_BROKER = 4
     DEFAULT = 5
+    DYNAMIC_BROKER_LOGGER = 6
+    DYNAMIC_CLIENT_METRICS = 7
+    DYNAMIC_GROUP = 8
 
 
 @dataclass(slots=True, frozen=True)
@@ -87,36 +79,62 @@ class ConfigEntry:
 
 _LAYER_SOURCES: Final = (ConfigSource.DYNAMIC_BROKER, ConfigSource.DYNAMIC_DEFAULT_BROKER, ConfigSource.STATIC_BROKER)
 
-
-def broker_values(
-    values: Mapping[str, Any], dynamic: Mapping[str, str], dynamic_default: Mapping[str, str]
-) -> Mapping[str, Any]:
-    """Typed broker configs with the dynamic ones laid over those of the file. One that does not parse is left out."""
-    if not dynamic and not dynamic_default:
-        return values
-    merged = dict(values)
-    for layer in (dynamic_default, dynamic):
-        for name, text in layer.items():
-            if name in DYNAMIC_BROKER_CONFIGS:
-                try:
-                    merged[name] = BROKER_CONFIGS[name].parse(text)
-                except ConfigValueError:
-                    pass
-    return merged
+# What stands in for a config that has no value, the strongest first.
+_STAND_INS: Final = {
+    "log.retention.ms": ("log.retention.minutes", "log.retention.hours"),
+    "log.retention.minutes": ("log.retention.hours",),
+    "log.roll.ms": ("log.roll.hours",),
+    "log.roll.jitter.ms": ("log.roll.jitter.hours",),
+    "log.flush.interval.ms": ("log.flush.scheduler.interval.ms",),
+}
 
 
-def _broker_synonyms(names: Sequence[str], layers: Layers) -> list[ConfigSynonym]:
-    """The values of broker configs of one meaning, the strongest first. Of defaults the first name's alone is shown."""
-    found = [
-        ConfigSynonym(name, None if BROKER_CONFIGS[name].sensitive else layer[name], source)
-        for layer, source in zip(layers, _LAYER_SOURCES, strict=True)
-        for name in names
-        if name in layer and (source is ConfigSource.STATIC_BROKER or name in DYNAMIC_BROKER_CONFIGS)
-    ]
-    default = format_value(BROKER_CONFIGS[names[0]].default) if names else None
-    if default is not None:
-        found.append(ConfigSynonym(names[0], default, ConfigSource.DEFAULT))
-    return found
+# Kafka's internal configs, which it takes and does not show.
+_HIDDEN: Final = frozenset(
+    {
+        "controller.performance.always.log.threshold.ms",
+        "controller.performance.sample.period.ms",
+        "group.consumer.regex.refresh.interval.ms",
+        "group.share.initialize.retry.interval.ms",
+        "group.share.persister.class.name",
+        "log.initial.task.delay.ms",
+        "producer.id.expiration.check.interval.ms",
+        "server.max.startup.time.ms",
+        "share.coordinator.cold.partition.snapshot.interval.ms",
+        "share.coordinator.state.topic.prune.interval.ms",
+        "unclean.leader.election.interval.ms",
+        "unstable.api.versions.enable",
+        "unstable.feature.versions.enable",
+    }
+)
+
+
+def _broker_key(name: str) -> ConfigKey | None:
+    return BROKER_CONFIGS.get(name) or OTHER_CONFIGS.get(name) or DYNAMIC_ONLY_CONFIGS.get(name)
+
+
+def _broker_synonyms(name: str, layers: Layers, *, with_default: bool = True) -> list[ConfigSynonym]:
+    """The values of a broker config and of those that stand in for it, the strongest first."""
+    found: list[ConfigSynonym] = []
+    names = (name, *_STAND_INS.get(name, ()))
+    for layer, source in zip(layers, _LAYER_SOURCES, strict=True):
+        for each in names:
+            if each in layer and (source is ConfigSource.STATIC_BROKER or _is_dynamic(each)):
+                key = _broker_key(each)
+                sensitive = key is None or key.sensitive
+                found.append(ConfigSynonym(each, None if sensitive else layer[each], source))
+    if with_default:
+        for each in names:
+            key = _broker_key(each)
+            default = None if key is None or each in DYNAMIC_ONLY_CONFIGS else format_value(key.default)
+            if default is not None:
+                found.append(ConfigSynonym(each, default, ConfigSource.DEFAULT))
+    return list(dropwhile(lambda synonym: synonym.name != name, found))
+
+
+def _is_dynamic(name: str) -> bool:
+    """Whether a dynamic value of this name is what holds. Names that nobody knows are kept for plug-ins."""
+    return name in DYNAMIC_BROKER_CONFIGS or name in DYNAMIC_ONLY_CONFIGS or _broker_key(name) is None
 
 
 def _entry(key: ConfigKey, value: str | None, synonyms: list[ConfigSynonym], *, read_only: bool) -> ConfigEntry:
@@ -142,75 +160,117 @@ def describe_topic(overrides: Mapping[str, str], values: Mapping[str, Any], laye
         if key.name in overrides:
             value = overrides[key.name]
             synonyms.append(ConfigSynonym(key.name, value, ConfigSource.DYNAMIC_TOPIC))
-        synonyms += _broker_synonyms([name for name, _ in key.synonyms], layers)
+        if key.synonyms:
+            synonyms += _broker_synonyms(key.synonyms[0][0], layers)
         entries.append(_entry(key, value, synonyms, read_only=False))
     return entries
 
 
 def describe_broker(values: Mapping[str, Any], layers: Layers) -> list[ConfigEntry]:
-    """All configs of this broker that the table has."""
+    """All configs of this broker: those with an effect, those that Kafka has beside them, and whatever else was set."""
+    entries = [
+        _entry(
+            key,
+            format_value(values[name]) if name in values else _static_value(key, layers[2]),
+            _broker_synonyms(name, layers),
+            read_only=name not in DYNAMIC_BROKER_CONFIGS,
+        )
+        for name, key in sorted({**BROKER_CONFIGS, **OTHER_CONFIGS}.items())
+        if name not in _HIDDEN
+    ]
+    dynamic, for_all, _ = layers
+    return entries + _set_besides({**for_all, **dynamic}, layers, with_default=True)
+
+
+def describe_all_brokers(layers: Layers) -> list[ConfigEntry]:
+    """The dynamic configs that hold for every broker, and nothing else."""
+    for_all = layers[1]
+    alone: Layers = ({}, for_all, {})
+    known = [
+        _entry(key, for_all[name], _broker_synonyms(name, alone, with_default=False), read_only=False)
+        for name, key in sorted(BROKER_CONFIGS.items())
+        if name in for_all and name in DYNAMIC_BROKER_CONFIGS
+    ]
+    return known + _set_besides(for_all, alone, with_default=False)
+
+
+def _static_value(key: ConfigKey, static: Mapping[str, str]) -> str | None:
+    if key.name in static:
+        try:
+            return format_value(key.parse(static[key.name]))
+        except ConfigValueError:
+            pass
+    return format_value(key.default)
+
+
+def _set_besides(dynamic: Mapping[str, str], layers: Layers, *, with_default: bool) -> list[ConfigEntry]:
+    """Dynamic configs that no table has a default for: rates that are only ever dynamic, and names that nobody knows,
+    which may be secrets."""
+    entries: list[ConfigEntry] = []
+    for name, text in dynamic.items():
+        if name in BROKER_CONFIGS or name in OTHER_CONFIGS:
+            continue
+        synonyms = _broker_synonyms(name, layers, with_default=with_default)
+        key = DYNAMIC_ONLY_CONFIGS.get(name)
+        if key is not None:
+            entries.append(_entry(key, text, synonyms, read_only=False))
+            continue
+        entries.append(
+            ConfigEntry(
+                name=name,
+                value=None,
+                source=synonyms[0].source,
+                read_only=True,
+                sensitive=True,
+                type=ConfigType.UNKNOWN,
+                documentation="",
+                synonyms=tuple(synonyms),
+            )
+        )
+    return entries
+
+
+def describe_group(overrides: Mapping[str, str], values: Mapping[str, Any], layers: Layers) -> list[ConfigEntry]:
+    """All configs of a group, whether it exists or not."""
+    entries = []
+    for key in GROUP_CONFIGS.values():
+        value = format_value(group_default(key, values))
+        if key.synonym in BROKER_CONFIGS:
+            synonyms = _broker_synonyms(key.synonym, layers)
+        else:
+            synonyms = [ConfigSynonym(key.name, format_value(key.default), ConfigSource.DEFAULT)]
+        if key.name in overrides:
+            value = overrides[key.name]
+            synonyms.insert(0, ConfigSynonym(key.name, value, ConfigSource.DYNAMIC_GROUP))
+        entries.append(_entry(key, value, synonyms, read_only=False))
+    return entries
+
+
+def describe_client_metrics(overrides: Mapping[str, str]) -> list[ConfigEntry]:
+    """All configs of a client metrics subscription, whether it exists or not."""
     return [
         _entry(
             key,
-            format_value(values[name]),
-            _broker_synonyms([name], layers),
-            read_only=name not in DYNAMIC_BROKER_CONFIGS,
+            overrides.get(name, format_value(key.default)),
+            [ConfigSynonym(name, overrides[name], ConfigSource.DYNAMIC_CLIENT_METRICS)] if name in overrides else [],
+            read_only=False,
         )
-        for name, key in sorted(BROKER_CONFIGS.items())
+        for name, key in CLIENT_METRICS_CONFIGS.items()
     ]
 
 
-def alter_broker_configs(
-    current: Mapping[str, str], operations: Iterable[tuple[str, int, str | None]], values: Mapping[str, Any]
-) -> dict[str, str | None]:
-    """What these operations (name, AlterOperation, value) change in the dynamic configs of a broker, or of all brokers.
-
-    Raises ConfigRequestError, with Kafka's sentences: INVALID_REQUEST; ConfigConflictError: INVALID_CONFIG. A name
-    that Kafka does not know is kept, as Kafka keeps it for plug-ins.
-    """
-    changes: dict[str, str | None] = {}
-    for name, operation, value in operations:
-        if name in changes:
-            raise ConfigRequestError(f"Error due to duplicate config keys : {name}")
-        key = BROKER_CONFIGS.get(name)
-        if key is not None and name not in DYNAMIC_BROKER_CONFIGS and operation != AlterOperation.DELETE:
-            raise ConfigRequestError(f"Cannot update these configs dynamically: [{name}]")
-        changes[name] = _altered(current, key, name, operation, value, values)
-    return {name: text for name, text in changes.items() if current.get(name) != text}
-
-
-def _altered(
-    current: Mapping[str, str],
-    key: ConfigKey | None,
-    name: str,
-    operation: int,
-    value: str | None,
-    values: Mapping[str, Any],
-) -> str | None:
-    if operation == AlterOperation.DELETE:
-        return None
-    if value is None:
-        raise ConfigRequestError(f"Null value not supported for : {name}")
-    if operation in (AlterOperation.APPEND, AlterOperation.SUBTRACT):
-        if key is None or key.type is not ConfigType.LIST:
-            raise ConfigConflictError(
-                f"Can't {AlterOperation(operation).name} to key {name} because its type is not LIST."
-            )
-        before = current.get(name)
-        items = (
-            [part.strip() for part in before.split(",") if part.strip()] if before is not None else list(values[name])
+def describe_loggers() -> list[ConfigEntry]:
+    """Every logger of this broker with its level."""
+    return [
+        ConfigEntry(
+            name=name,
+            value=level,
+            source=ConfigSource.DYNAMIC_BROKER_LOGGER,
+            read_only=False,
+            sensitive=False,
+            type=ConfigType.UNKNOWN,
+            documentation=logger_key(name).doc,
+            synonyms=(),
         )
-        for item in filter(None, (part.strip() for part in value.split(","))):
-            if operation == AlterOperation.APPEND and item not in items:
-                items.append(item)
-            elif operation == AlterOperation.SUBTRACT and item in items:
-                items.remove(item)
-        value = ",".join(items)
-    elif operation != AlterOperation.SET:
-        raise ConfigRequestError(f"Unknown alter operation {operation} for config {name}")
-    if key is not None:
-        try:
-            key.parse(value)
-        except ConfigValueError as error:
-            raise ConfigRequestError(str(error)) from error
-    return value
+        for name, level in log_levels().items()
+    ]

@@ -3,6 +3,7 @@ metadata.
 
     broker value    dynamic for this broker > dynamic for all brokers > file > default
     topic value     the topic's own > broker value of the same meaning > default
+    group value     the group's own, within the broker's limits > broker value of the same meaning > default
 
 Thread: asyncio. The rules are in config_describe.py and topic_configs.py, which are imported when a topic is opened or
 somebody asks; this is where they meet the metadata image.
@@ -17,7 +18,9 @@ from pykafka_core.metadata.image import ConfigResourceType
 
 if TYPE_CHECKING:
     from pykafka_core.broker.config import BrokerConfig
-    from pykafka_core.broker.config_describe import ConfigEntry, Layers
+    from pykafka_core.broker.config_describe import ConfigEntry
+    from pykafka_core.broker.config_dynamic import Layers
+    from pykafka_core.broker.group_configs import GroupSettings
     from pykafka_core.broker.topic_configs import TopicSettings
     from pykafka_core.metadata.store import MetadataStore
 
@@ -32,13 +35,15 @@ class Configs:
         self.config: Final = config
         self._store: Final = store
         self._node_id: Final = node_id
+        self._groups: Final[dict[str, GroupSettings]] = {}
+        self._groups_revision = -2
 
     def broker_values(self) -> Mapping[str, Any]:
         """The typed value of every broker config, dynamic ones included."""
         dynamic, dynamic_default, _ = self._layers()
         if not dynamic and not dynamic_default:
             return self.config.values
-        from pykafka_core.broker.config_describe import broker_values
+        from pykafka_core.broker.config_dynamic import broker_values
 
         return broker_values(self.config.values, dynamic, dynamic_default)
 
@@ -62,11 +67,40 @@ class Configs:
 
     def all_brokers_entries(self) -> list[ConfigEntry]:
         """The dynamic configs that hold for every broker, and nothing else."""
-        from pykafka_core.broker.config_describe import describe_broker
+        from pykafka_core.broker.config_describe import describe_all_brokers
 
-        _, for_all, _ = self._layers()
-        layers: Layers = ({}, for_all, {})
-        return [entry for entry in describe_broker(self.broker_values(), layers) if entry.name in for_all]
+        return describe_all_brokers(self._layers())
+
+    def group_settings(self, group_id: str) -> GroupSettings:
+        """What is in effect for a group, at this moment: to be asked for whenever it is used.
+
+        Cheap enough for every heartbeat: it is worked out once per group for each revision of the metadata, and groups
+        without configs of their own share one answer."""
+        from pykafka_core.broker.group_configs import group_settings
+
+        image = self._store.image
+        if image.revision != self._groups_revision:
+            self._groups.clear()
+            self._groups_revision = image.revision
+        overrides = image.config(ConfigResourceType.GROUP, group_id)
+        known = group_id if overrides else ""
+        settings = self._groups.get(known)
+        if settings is None:
+            settings = self._groups[known] = group_settings(overrides, self.broker_values())
+        return settings
+
+    def group_entries(self, group_id: str) -> list[ConfigEntry]:
+        """Every config of a group."""
+        from pykafka_core.broker.config_describe import describe_group
+
+        overrides = self._store.image.config(ConfigResourceType.GROUP, group_id)
+        return describe_group(overrides, self.broker_values(), self._layers())
+
+    def client_metrics_entries(self, name: str) -> list[ConfigEntry]:
+        """Every config of a client metrics subscription."""
+        from pykafka_core.broker.config_describe import describe_client_metrics
+
+        return describe_client_metrics(self._store.image.config(ConfigResourceType.CLIENT_METRICS, name))
 
     def _layers(self) -> Layers:
         image = self._store.image

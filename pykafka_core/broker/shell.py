@@ -328,7 +328,7 @@ class RunningBroker:
             if is_stopping():
                 raise StoppedError
             settings = self._configs.topic_settings(image.topic_config(topic.name))
-            opened.append(self._topics.opened(topic, settings, self._config))
+            opened.append(self._topics.opened(topic, settings, self._configs.broker_values()))
         self._topics.put(opened)
 
     async def create_topics(self, wanted: Sequence[StartTopic]) -> None:

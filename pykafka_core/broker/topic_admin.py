@@ -136,7 +136,7 @@ class TopicAdmin:
                         plan.name,
                         topic_id,
                         range(len(plan.assignments)),
-                        native_log_config(settings, self._configs.config),
+                        native_log_config(settings, self._configs.broker_values()),
                     )
                 except OSError as error:
                     outcomes[plan.name] = self._disk_error(plan.name, error)
@@ -197,7 +197,7 @@ class TopicAdmin:
                     name,
                     topic.topic_id,
                     range(len(image.partitions), count),
-                    native_log_config(topic.settings, self._configs.config),
+                    native_log_config(topic.settings, self._configs.broker_values()),
                 )
             except OSError as error:
                 raise self._disk_error(name, error) from error
@@ -242,11 +242,12 @@ class TopicAdmin:
             if topic is None:
                 continue
             settings = self._configs.topic_settings(self._store.image.topic_config(name))
+            log_config = native_log_config(settings, self._configs.broker_values())
+            for partition in topic.partitions:
+                if partition.log.config != log_config:
+                    partition.log.configure(log_config)
             if settings == topic.settings:
                 continue
-            log_config = native_log_config(settings, self._configs.config)
-            for partition in topic.partitions:
-                partition.log.configure(log_config)
             changed.append(
                 RunningTopic(name=name, topic_id=topic.topic_id, settings=settings, partitions=topic.partitions)
             )

@@ -289,7 +289,7 @@ def alter_topic_configs(
     changes: dict[str, str | None] = {}
     for name, operation, value in operations:
         if name in changes:
-            raise ConfigRequestError(f"Error due to duplicate config keys : {name}")
+            raise ConfigRequestError("Error due to duplicate config keys")
         changes[name] = _altered(current, name, operation, value, broker_values)
     result = {name: text for name, text in (dict(current) | changes).items() if text is not None}
     # What another Kafka left there and we do not know must not stand in the way of a change beside it.

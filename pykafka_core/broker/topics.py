@@ -10,8 +10,8 @@ Thread: asyncio. The logs are safe from any thread.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Iterable, Sequence
-from typing import TYPE_CHECKING, Final
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from typing import TYPE_CHECKING, Any, Final
 
 from pykafka_core.broker.errors import RequestError
 from pykafka_core.broker.topic_names import INTERNAL_TOPICS
@@ -19,7 +19,6 @@ from pykafka_core.native import Partition, Topic, TopicConfig
 from pykafka_core.protocol.errors import ErrorCode
 
 if TYPE_CHECKING:
-    from pykafka_core.broker.config import BrokerConfig
     from pykafka_core.broker.log_dirs import LogDirs
     from pykafka_core.broker.topic_configs import TopicSettings
     from pykafka_core.metadata.image import TopicImage
@@ -66,8 +65,8 @@ def native_topic_config(name: str, settings: TopicSettings) -> TopicConfig:
     )
 
 
-def native_log_config(settings: TopicSettings, config: BrokerConfig) -> LogConfig:
-    """The settings of a topic that its logs obey."""
+def native_log_config(settings: TopicSettings, broker_values: Mapping[str, Any]) -> LogConfig:
+    """The settings of a topic that its logs obey. `broker_values`: with the dynamic ones."""
     # The active segment is not compacted, so it must be closed before its first record has waited for too long.
     segment_ms = min(settings.segment_ms, settings.max_compaction_lag_ms) if settings.compacted else settings.segment_ms
     return (
@@ -75,7 +74,7 @@ def native_log_config(settings: TopicSettings, config: BrokerConfig) -> LogConfi
         segment_ms,
         settings.segment_index_bytes,
         settings.index_interval_bytes,
-        config.producer_id_expiration_ms,
+        broker_values["producer.id.expiration.ms"],
     )
 
 
@@ -125,9 +124,9 @@ class Topics:
             del self._by_id[topic.topic_id]
         self._publish_all()
 
-    def opened(self, image: TopicImage, settings: TopicSettings, config: BrokerConfig) -> RunningTopic:
+    def opened(self, image: TopicImage, settings: TopicSettings, broker_values: Mapping[str, Any]) -> RunningTopic:
         """Open the logs of a topic that the metadata knows. Raises OSError or EngineError."""
-        log_config = native_log_config(settings, config)
+        log_config = native_log_config(settings, broker_values)
         partitions = []
         for partition in image.partitions:
             log = self._log_dirs.open(image.name, image.topic_id, partition.partition_id, log_config)

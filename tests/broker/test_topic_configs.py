@@ -10,14 +10,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from pykafka_core.broker.config import make_config
-from pykafka_core.broker.config_describe import (
-    ConfigSource,
-    ConfigSynonym,
-    alter_broker_configs,
-    broker_values,
-    describe_broker,
-    describe_topic,
-)
+from pykafka_core.broker.config_describe import ConfigSource, ConfigSynonym, describe_broker, describe_topic
+from pykafka_core.broker.config_dynamic import alter_broker_configs, broker_values
 from pykafka_core.broker.config_values import ConfigValueError, format_value
 from pykafka_core.broker.topic_configs import (
     TOPIC_CONFIGS,
@@ -198,7 +192,8 @@ def test_synonyms_are_listed_from_topic_to_default() -> None:
     assert entries["retention.ms"].synonyms == (
         ConfigSynonym("retention.ms", "1000000", ConfigSource.DYNAMIC_TOPIC),
         ConfigSynonym("log.retention.ms", "7654321", ConfigSource.DYNAMIC_DEFAULT_BROKER),
-    )  # of defaults only the first name's is shown, and log.retention.ms has none
+        ConfigSynonym("log.retention.hours", "168", ConfigSource.DEFAULT),
+    )
     assert (entries["retention.ms"].value, entries["retention.ms"].source) == ("1000000", ConfigSource.DYNAMIC_TOPIC)
     assert entries["max.message.bytes"].synonyms == (
         ConfigSynonym("message.max.bytes", "1048588", ConfigSource.DEFAULT),
@@ -247,7 +242,7 @@ def test_broker_configs_are_shown_with_their_source() -> None:
         (
             ("message.max.bytes", APPEND, "1"),
             ConfigConflictError,
-            "Can't APPEND to key message.max.bytes because its type is not LIST.",
+            "Config value append is not allowed for config key: message.max.bytes",
         ),
     ],
 )

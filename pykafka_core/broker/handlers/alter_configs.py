@@ -1,5 +1,5 @@
-"""AlterConfigs (33), versions 0-2: give a topic or broker exactly these dynamic configs; those not named go back to
-what is inherited.
+"""AlterConfigs (33), versions 0-2: give a topic, broker, group or client metrics subscription exactly these dynamic
+configs; those not named go back to what is inherited.
 
 The older sibling of IncrementalAlterConfigs, with the same checks; a null value is refused.
 Source: KIP-133; org.apache.kafka.controller.ConfigurationControlManager.legacyAlterConfigs.

@@ -1,19 +1,21 @@
-"""DescribeConfigs (32), versions 1-4: every config of topics and of this broker, with where its value comes from.
+"""DescribeConfigs (32), versions 1-4: every config of topics, of this broker and its loggers, of groups and of client
+metrics, with where its value comes from.
 
 - An empty or null list of keys means all of them: clients read, modify and write back, so nothing may be missing.
   Keys that do not exist are left out.
 - A broker is named by its id; only this one can be answered for. The empty name is the dynamic configs of all brokers.
 - Synonyms, strongest first, where asked; documentation and type from version 3 on. Sensitive values are null.
-- Log levels (resource type 8), client metrics (16) and groups (32) are not kept here: INVALID_REQUEST.
+- A group or client metrics subscription need not exist: its defaults are shown.
 
-Source: KIP-133, KIP-226, KIP-569; kafka.server.ConfigHelper.
+Source: KIP-133, KIP-226, KIP-412, KIP-569, KIP-848, KIP-1000; kafka.server.ConfigHelper.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
+from pykafka_core.broker.config_describe import describe_loggers
 from pykafka_core.broker.errors import RequestError
 from pykafka_core.broker.handlers import RequestContext, serves
 from pykafka_core.broker.topic_names import why_invalid
@@ -34,6 +36,12 @@ if TYPE_CHECKING:
     from pykafka_core.broker.configs import Configs
     from pykafka_core.metadata.store import MetadataStore
 
+MALFORMED: Final = (
+    "This most likely occurs because of a request being malformed by the client library or the message was sent to an "
+    "incompatible broker. See the broker logs for more details."
+)
+"""What Apache Kafka says of a resource type that it does not know."""
+
 
 @serves(ApiKey.DESCRIBE_CONFIGS, 1, 4)
 def describe_configs(
@@ -47,7 +55,7 @@ def describe_configs(
     results = []
     for resource in request.resources:
         result = DescribeConfigsResult(
-            error_message=None, resource_type=resource.resource_type, resource_name=resource.resource_name
+            error_message="", resource_type=resource.resource_type, resource_name=resource.resource_name
         )
         results.append(result)
         try:
@@ -75,25 +83,32 @@ def entries_of(
         case ConfigResourceType.BROKER:
             if name == "":
                 return configs.all_brokers_entries()
-            check_broker_id(name, cluster.node_id)
+            check_broker_id(name, cluster.node_id, " or empty string, but")
             return configs.broker_entries()
-        case other:
-            raise unsupported_resource(other)
+        case ConfigResourceType.BROKER_LOGGER:
+            if name == "":
+                raise RequestError(ErrorCode.INVALID_REQUEST, "Broker id must not be empty")
+            check_broker_id(name, cluster.node_id, " but")
+            return describe_loggers()
+        case ConfigResourceType.CLIENT_METRICS:
+            if name == "":
+                raise RequestError(ErrorCode.INVALID_REQUEST, "Client metrics subscription name must not be empty")
+            return configs.client_metrics_entries(name)
+        case ConfigResourceType.GROUP:
+            if name == "":
+                raise RequestError(ErrorCode.INVALID_REQUEST, "Group name must not be empty")
+            return configs.group_entries(name)
+        case _:
+            raise RequestError(ErrorCode.INVALID_REQUEST, MALFORMED)
 
 
-def check_broker_id(name: str, node_id: int) -> None:
+def check_broker_id(name: str, node_id: int, instead: str) -> None:
     if not name.removeprefix("-").isdecimal():
         raise RequestError(ErrorCode.INVALID_REQUEST, f"Broker id must be an integer, but it is: {name}")
     if int(name) != node_id:
         raise RequestError(
-            ErrorCode.INVALID_REQUEST, f"Unexpected broker id, expected {node_id} or empty string, but received {name}"
+            ErrorCode.INVALID_REQUEST, f"Unexpected broker id, expected {node_id}{instead} received {name}"
         )
-
-
-def unsupported_resource(resource_type: int) -> RequestError:
-    if resource_type == ConfigResourceType.BROKER_LOGGER:
-        return RequestError(ErrorCode.INVALID_REQUEST, "This broker's log levels are not kept as configs.")
-    return RequestError(ErrorCode.INVALID_REQUEST, f"Unsupported resource type: {resource_type}")
 
 
 def show(entry: ConfigEntry, request: DescribeConfigsRequest) -> DescribeConfigsResourceResult:

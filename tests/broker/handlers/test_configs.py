@@ -3,6 +3,8 @@
 Method: a running broker, asked over a socket; effects are seen in what Produce answers and in the segment files.
 """
 
+import logging
+
 import pytest
 
 from pykafka_core.protocol.messages.alter_configs_request import AlterableConfig as LegacyConfig
@@ -14,7 +16,8 @@ from pykafka_core.protocol.messages.incremental_alter_configs_request import (
     AlterConfigsResource,
     IncrementalAlterConfigsRequest,
 )
-from tests.broker.raw_client import batch_of, create_topic, produce
+from pykafka_core.testing import Broker
+from tests.broker.raw_client import RawClient, batch_of, create_topic, produce
 
 TOPIC, BROKER, BROKER_LOGGER, CLIENT_METRICS, GROUP = 2, 4, 8, 16, 32
 SET, DELETE, APPEND, SUBTRACT = range(4)
@@ -61,7 +64,7 @@ def test_each_version_describes_a_topic(client, name, version):
     result = describe(client, TOPIC, name, version=version, synonyms=True, documentation=True)
     assert (result.error_code, result.error_message, result.resource_type, result.resource_name) == (
         0,
-        None,
+        "",
         TOPIC,
         name,
     )
@@ -118,9 +121,10 @@ def test_a_broker(client, broker):
         (TOPIC, "", 17),
         (BROKER, "7", 42),
         (BROKER, "one", 42),
-        (BROKER_LOGGER, "1", 42),
-        (CLIENT_METRICS, "m", 42),
-        (GROUP, "g", 42),
+        (BROKER_LOGGER, "7", 42),
+        (BROKER_LOGGER, "", 42),
+        (CLIENT_METRICS, "", 42),
+        (GROUP, "", 42),
         (99, "x", 42),
     ],
 )
@@ -295,3 +299,175 @@ def test_cleanup_policy(client, name):
     answer = produce(client, name, batch_of(b"v", key=None))[0]
     assert (answer.error_code, [error.batch_index for error in answer.record_errors]) == (87, [0])
     assert produce(client, name, batch_of(b"v"))[0].error_code == 0
+
+
+# ---- brokers, groups, client metrics, loggers
+
+
+def entry(client, kind, name, key):
+    (config,) = describe(client, kind, name, [key], synonyms=True).configs
+    return config.value, [(s.name, s.value, s.source) for s in config.synonyms]
+
+
+def test_broker_configs_in_layers(client):
+    key = "log.retention.ms"
+    assert entry(client, BROKER, "1", key) == (None, [])
+    assert alter(client, BROKER, "", (key, SET, "5000")).error_code == 0
+    assert alter(client, BROKER, "1", (key, SET, "6000")).error_code == 0
+    hours = ("log.retention.hours", "168", DEFAULT)
+    layers = [(key, "6000", DYNAMIC_BROKER), (key, "5000", DYNAMIC_DEFAULT), hours]
+    assert entry(client, BROKER, "1", key) == ("6000", layers)
+    assert entry(client, BROKER, "", key) == ("5000", [(key, "5000", DYNAMIC_DEFAULT)])
+    assert alter(client, BROKER, "1", (key, DELETE, None)).error_code == 0
+    assert entry(client, BROKER, "1", key) == ("5000", layers[1:])
+    assert alter(client, BROKER, "", (key, DELETE, None)).error_code == 0
+    assert describe(client, BROKER, "", [key]).configs == []
+
+
+def test_rates_and_names_that_nobody_knows(client):
+    rate, other = "replica.alter.log.dirs.io.max.bytes.per.second", "my.plugin.password"
+    assert describe(client, BROKER, "1", [rate, other]).configs == []
+    assert alter(client, BROKER, "1", (rate, SET, "7"), (other, SET, "secret")).error_code == 0
+    shown = {config.name: config for config in describe(client, BROKER, "1", [rate, other], synonyms=True).configs}
+    assert (shown[rate].value, shown[rate].config_type, shown[rate].read_only) == ("7", 5, False)
+    assert (shown[other].value, shown[other].is_sensitive, shown[other].read_only) == (None, True, True)
+    assert shown[other].synonyms[0].value is None
+    response = alter(client, BROKER, "1", (rate, SET, "x"))
+    assert (response.error_code, response.error_message) == (
+        42,
+        f"Invalid value x for configuration {rate}: Not a number of type LONG",
+    )
+    assert alter(client, BROKER, "1", (rate, DELETE, None), (other, DELETE, None)).error_code == 0
+    assert describe(client, BROKER, "1", [rate, other]).configs == []
+
+
+@pytest.mark.parametrize("broker_id", ["", "1"])
+@pytest.mark.parametrize(
+    ("operation", "code", "sentence"),
+    [
+        (("num.network.threads", SET, "4"), 42, "Cannot update these configs dynamically: [num.network.threads]"),
+        (("telemetry.max.bytes", SET, "4"), 42, "Cannot update these configs dynamically: [telemetry.max.bytes]"),
+        (("log.retention.ms", SET, "0"), 42,
+         "requirement failed: log.retention.ms must be unlimited (-1) or, greater than or equal to 1"),
+        (("log.roll.ms", SET, "0"), 42, "requirement failed: log.roll.ms must be greater than or equal to 1"),
+        (("log.cleaner.dedupe.buffer.size", SET, "1"), 42,
+         "requirement failed: log.cleaner.dedupe.buffer.size must be at least 1MB per cleaner thread."),
+        (("log.retention.ms", APPEND, "1"), 40, "Config value append is not allowed for config key: log.retention.ms"),
+        (("foo", SUBTRACT, "1"), 40, "Unknown config name: foo"),
+        (("log.retention.ms", 9, "1"), 42, "Unknown operations type 9"),
+    ],
+)  # fmt: skip
+def test_broker_configs_that_do_not_change(client, broker_id, operation, code, sentence):
+    response = alter(client, BROKER, broker_id, operation)
+    assert (response.error_code, response.error_message) == (code, sentence)
+
+
+def test_configs_of_one_broker_are_none_for_all(client):
+    response = alter(client, BROKER, "", ("listeners", SET, "PLAINTEXT://:1"))
+    assert response.error_message == (
+        "Cannot update these configs at default cluster level, broker id must be specified: [listeners]"
+    )
+
+
+def test_secrets_are_never_shown():
+    secrets = {"ssl_keystore_password": "hidden", "delegation_token_secret_key": "hidden"}
+    with Broker(**secrets) as own, RawClient(own.bootstrap) as client:
+        configs = {config.name: config for config in describe(client, BROKER, "1", synonyms=True).configs}
+    for name in ("ssl.keystore.password", "delegation.token.secret.key"):
+        shown = configs[name]
+        assert (shown.value, shown.is_sensitive, shown.config_source) == (None, True, STATIC)
+        assert [synonym.value for synonym in shown.synonyms] == [None]
+    assert len(configs) > 250
+    assert "log.initial.task.delay.ms" not in configs  # internal in Kafka, and not shown there either
+
+
+def test_a_group(client, name):
+    session = "consumer.session.timeout.ms"
+    assert entry(client, GROUP, name, session) == ("45000", [(f"group.{session}", "45000", DEFAULT)])
+    assert alter(client, GROUP, name, (session, SET, "50000"), validate_only=True).error_code == 0
+    assert entry(client, GROUP, name, session)[0] == "45000"
+    assert alter(client, GROUP, name, (session, SET, "50000")).error_code == 0
+    assert entry(client, GROUP, name, session) == (
+        "50000",
+        [(session, "50000", 8), (f"group.{session}", "45000", DEFAULT)],
+    )
+    assert replace(client, GROUP, name, consumer_heartbeat_interval_ms="6000").error_code == 0
+    assert entry(client, GROUP, name, session)[0] == "45000"
+    assert entry(client, GROUP, name, "consumer.heartbeat.interval.ms")[0] == "6000"
+    refused = alter(client, GROUP, name, (session, SET, "1000"))
+    assert (refused.error_code, refused.error_message) == (
+        40,
+        "consumer.session.timeout.ms must be greater than or equal to group.consumer.min.session.timeout.ms",
+    )
+
+
+def test_client_metrics(client, name):
+    assert values(client, CLIENT_METRICS, name) == {
+        "interval.ms": ("300000", DEFAULT),
+        "match": ("", DEFAULT),
+        "metrics": ("", DEFAULT),
+    }
+    assert alter(client, CLIENT_METRICS, name, ("interval.ms", SET, "1000"), ("metrics", SET, "a,b")).error_code == 0
+    assert entry(client, CLIENT_METRICS, name, "metrics") == ("a,b", [("metrics", "a,b", 7)])
+    assert replace(client, CLIENT_METRICS, name).error_code == 0
+    assert values(client, CLIENT_METRICS, name)["metrics"] == ("", DEFAULT)
+
+
+def test_levels_of_loggers(client):
+    logger = "kafka.log.LogCleaner"
+    levels = {config.name: config for config in describe(client, BROKER_LOGGER, "1").configs}
+    before = levels["root"].value
+    assert (levels[logger].value, levels[logger].config_source, levels[logger].config_type) == (before, 6, 0)
+    assert levels[logger].read_only is False
+    other = "ERROR" if before == "WARN" else "WARN"
+    assert alter(client, BROKER_LOGGER, "1", (logger, SET, other), validate_only=True).error_code == 0
+    assert describe(client, BROKER_LOGGER, "1", [logger]).configs[0].value == before
+    assert alter(client, BROKER_LOGGER, "1", (logger, SET, other)).error_code == 0
+    assert describe(client, BROKER_LOGGER, "1", [logger]).configs[0].value == other
+    assert logging.getLogger(logger).getEffectiveLevel() == getattr(logging, other)
+    assert alter(client, BROKER_LOGGER, "1", (logger, DELETE, None)).error_code == 0
+    assert describe(client, BROKER_LOGGER, "1", [logger]).configs[0].value == before
+
+
+@pytest.mark.parametrize(
+    ("operation", "code", "sentence"),
+    [
+        (("root", SET, "info"), 40, "Cannot set the log level of root to info as it is not a supported log level. "
+         "Valid log levels are DEBUG, ERROR, FATAL, INFO, TRACE, WARN"),
+        (("root", DELETE, None), 42, "Removing the log level of the root logger is not allowed"),
+        (("root", APPEND, "INFO"), 42, "APPEND operation is not allowed for the BROKER_LOGGER resource"),
+        (("root", SET, None), 42, "Null value not supported for : root"),
+        (("nope", SET, "INFO"), 40, "Logger nope does not exist!"),
+    ],
+)  # fmt: skip
+def test_levels_that_are_refused(client, operation, code, sentence):
+    response = alter(client, BROKER_LOGGER, "1", operation)
+    assert (response.error_code, response.error_message) == (code, sentence)
+    assert replace(client, BROKER_LOGGER, "1", root="INFO").error_message == "Unknown resource type 8"
+
+
+def test_a_dynamic_broker_config_is_in_effect_at_once(client, name):
+    create_topic(client, name)
+    assert alter(client, BROKER, "", ("message.max.bytes", SET, "500")).error_code == 0
+    try:
+        (refused,) = produce(client, name, batch_of(bytes(1000)))
+        assert refused.error_code == 10
+    finally:
+        alter(client, BROKER, "", ("message.max.bytes", DELETE, None))
+    (taken,) = produce(client, name, batch_of(bytes(1000)))
+    assert taken.error_code == 0
+
+
+def test_dynamic_configs_survive_a_restart(tmp_path, name):
+    changes = [
+        (BROKER, "", "log.cleaner.backoff.ms", "1234"),
+        (BROKER, "1", "log.retention.bytes", "99999"),
+        (GROUP, "g", "consumer.session.timeout.ms", "50000"),
+        (CLIENT_METRICS, "m", "interval.ms", "1000"),
+    ]
+    with Broker(directory=tmp_path) as own, RawClient(own.bootstrap) as client:
+        for kind, resource, key, value in changes:
+            assert alter(client, kind, resource, (key, SET, value)).error_code == 0
+    with Broker(directory=tmp_path) as own, RawClient(own.bootstrap) as client:
+        for kind, resource, key, value in changes:
+            assert entry(client, kind, resource, key)[0] == value
