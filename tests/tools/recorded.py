@@ -3,7 +3,7 @@
 A session file holds, in order,
 
     # a remark
-    % shell command                 run in the session's directory, on both sides
+    % shell command                 run in the session's directory, on both sides; GOLDEN is the folder of sessions
     $ kafka-command words           what is typed; DIR stands for that directory, HOST:9092 for the broker
       out| <line>                   standard output
       err| <line>                   standard error, without Java's stack frames
@@ -61,7 +61,9 @@ def read(name: str) -> list[Step]:
 
 
 def shell(line: str, directory: Path) -> None:
-    subprocess.run(line.replace("DIR", str(directory)), shell=True, check=True, cwd=directory)
+    subprocess.run(
+        line.replace("GOLDEN", str(GOLDEN)).replace("DIR", str(directory)), shell=True, check=True, cwd=directory
+    )
 
 
 def normal(line: str, directory: Path, bootstrap: str) -> str:

@@ -23,6 +23,7 @@ OURS = {
     "kafka-console-producer": "console_producer",
     "kafka-consumer-groups": "consumer_groups",
     "kafka-groups": "groups",
+    "kafka-dump-log": "dump_log",
     "kafka-storage": "storage",
     "kafka-topics": "topics",
 }
@@ -31,6 +32,7 @@ KAFKAS = {
     "kafka-console-producer": "org.apache.kafka.tools.ConsoleProducer",
     "kafka-consumer-groups": "org.apache.kafka.tools.consumer.group.ConsumerGroupCommand",
     "kafka-groups": "org.apache.kafka.tools.GroupsCommand",
+    "kafka-dump-log": "org.apache.kafka.tools.DumpLogSegments",
     "kafka-storage": "kafka.tools.StorageTool",
     "kafka-topics": "org.apache.kafka.tools.TopicCommand",
 }

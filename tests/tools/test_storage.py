@@ -13,8 +13,8 @@ import sys
 from pathlib import Path
 
 import pytest
-import recorded
 
+import recorded
 from harness import broker as brokers
 from harness import jars
 from harness.presence import MissingError, absent
