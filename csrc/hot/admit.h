@@ -11,8 +11,8 @@
 enum { KC_PRODUCE_VERSION_ZSTD = 7 };
 
 /* KC_ERROR_NONE: *info is filled; otherwise *refusal may say more. */
-enum kc_error kc_admit(struct kc_slice records, const struct kc_topic_config *config, int16_t produce_version, int64_t now_ms,
-                       struct kc_batch_info *info, struct kc_batch_refusal *refusal);
+enum kc_error kc_admit(struct kc_slice records, const struct kc_topic_config *config, int16_t produce_version,
+                       enum kc_append_origin origin, int64_t now_ms, struct kc_batch_info *info, struct kc_batch_refusal *refusal);
 
 struct kc_partition_append {
     enum kc_error error;
@@ -22,8 +22,17 @@ struct kc_partition_append {
     struct kc_batch_refusal refusal;
 };
 
+/* How a batch comes. */
+struct kc_append_terms {
+    int16_t produce_version;
+    enum kc_append_origin origin;
+    int64_t guard;                    /* for a transactional batch: see kc_log_begin_verification */
+};
+
 /* Admits one batch, appends it and wakes who waits.  The bytes are the caller's and are written to. */
 void kc_partition_append(struct kc_partition *partition, const struct kc_topic_config *config, uint8_t *batch, size_t size,
-                         int16_t produce_version, int64_t now_ms, struct kc_partition_append *out);
+                         const struct kc_append_terms *terms, int64_t now_ms, struct kc_partition_append *out);
+/* Ends a producer's transaction in this partition and wakes who waits; *marker gets the partition's leader epoch. */
+void kc_partition_append_marker(struct kc_partition *partition, struct kc_log_marker *marker, struct kc_partition_append *out);
 
 #endif

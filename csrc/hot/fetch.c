@@ -4,6 +4,9 @@
  * if it is larger than every limit; otherwise a partition gives at most its own limit and what is left of the request's, and its
  * last batch may be cut.
  *
+ * read_committed (KIP-98): nothing at or above the last stable offset goes out, and with the bytes goes the list of aborted
+ * transactions among them, which the client leaves out.
+ *
  * Source: kafka.server.ReplicaManager.{fetchMessages,readFromLog}, DelayedFetch; sessions KIP-227, leader epochs KIP-320. */
 #include "hot/fetch.h"
 
@@ -61,26 +64,42 @@ static enum kc_error check_entry(const struct kc_fetch *f, const struct kc_fetch
     return KC_ERROR_NONE;
 }
 
+/* Notes what was aborted in an entry's slice. */
+static kc_status note_aborted(struct kc_fetch *f, struct kc_fetch_entry *entry) {
+    struct kc_log *log = entry->partition->log;
+    entry->aborted_first = f->aborted.count;
+    if (entry->slice.size_bytes == 0 || !kc_log_has_aborts_from(log, entry->offset)) return KC_OK;
+    int64_t end_offset = kc_log_bound_slice(log, entry->offset, &entry->slice, entry->last_stable_offset);
+    kc_status status = kc_log_collect_aborted(log, entry->offset, end_offset, &f->aborted);
+    entry->aborted_count = f->aborted.count - entry->aborted_first;
+    return status;
+}
+
 /* Fills in the offsets, the slice and the error of every partition.  Returns the bytes found, or -1 if there is an error that the client
  * must hear of at once. */
 static int64_t look(struct kc_fetch *f) {
     int64_t total = 0, left = f->size_max_bytes;
     bool failed = false, first = true;
+    f->aborted.count = 0;
     for (uint32_t i = 0; i < f->entry_count; i++) {
         struct kc_fetch_entry *entry = &f->entries[i];
         entry->slice = (struct kc_log_slice){0};
         entry->high_watermark = entry->last_stable_offset = entry->log_start_offset = -1;
+        entry->aborted_count = 0;
         entry->error = (int16_t)check_entry(f, entry);
         if (entry->error == KC_ERROR_NONE) {
             const struct kc_partition *partition = entry->partition;
-            entry->high_watermark = kc_partition_high_watermark(partition);
             entry->last_stable_offset = kc_partition_last_stable_offset(partition);
+            entry->high_watermark = kc_partition_high_watermark(partition);
             entry->log_start_offset = kc_log_start_offset(partition->log);
             int64_t limit = f->read_committed ? entry->last_stable_offset : entry->high_watermark;
             int64_t size_max = entry->size_max_bytes < left ? entry->size_max_bytes : left;
             kc_status status = kc_log_read(partition->log, entry->offset, limit, size_max > 0 ? (int32_t)size_max : 0, first,
                                            &entry->slice);
+            if (status == KC_OK && f->read_committed) status = note_aborted(f, entry);
             if (status != KC_OK) {
+                if (entry->slice.file) kc_file_release(entry->slice.file);
+                entry->slice = (struct kc_log_slice){0};
                 entry->error = (int16_t)kc_error_from_read(status);
                 entry->high_watermark = entry->last_stable_offset = entry->log_start_offset = -1;
             }

@@ -35,6 +35,7 @@ struct kc_fetch_entry {                   /* one partition */
     int16_t error;
     int64_t high_watermark, last_stable_offset, log_start_offset;
     struct kc_log_slice slice;            /* its file retained when size_bytes > 0 */
+    uint32_t aborted_first, aborted_count;   /* in the fetch's list */
 };
 
 struct kc_fetch_topic {
@@ -59,6 +60,7 @@ struct kc_fetch {
 
     struct kc_fetch_entry *entries;
     struct kc_fetch_topic *topics;
+    struct kc_aborted_txns aborted;       /* read_committed: what to leave out of the slices, one entry's after the other's */
     char *names;
     uint32_t entry_count, entry_capacity, topic_count, topic_capacity, names_size, names_capacity;
 

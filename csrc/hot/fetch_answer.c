@@ -75,6 +75,20 @@ static void write_body_tags(struct kc_writer *w, const struct kc_fetch *f, bool 
     kc_write_empty_tags(w);
 }
 
+/* Null unless asked for. */
+static void write_aborted(struct answer *a, const struct kc_fetch *f, const struct kc_fetch_entry *entry) {
+    bool flexible = f->version >= FETCH_FLEXIBLE;
+    kc_form_write_count(&a->w, flexible, f->read_committed ? (int32_t)entry->aborted_count : -1);
+    for (uint32_t i = 0; i < entry->aborted_count; i++) {
+        const struct kc_aborted_txn *txn = &f->aborted.items[entry->aborted_first + i];
+        piece_room(a);
+        kc_write_i64(&a->w, txn->producer_id);
+        kc_write_i64(&a->w, txn->first_offset);
+        kc_form_write_tags(&a->w, flexible);
+    }
+    if (entry->aborted_count) piece_room(a);
+}
+
 static void write_entry(struct answer *a, const struct kc_fetch *f, struct kc_fetch_entry *entry) {
     bool flexible = f->version >= FETCH_FLEXIBLE;
     struct kc_writer *w = &a->w;
@@ -84,8 +98,7 @@ static void write_entry(struct answer *a, const struct kc_fetch *f, struct kc_fe
     kc_write_i64(w, entry->high_watermark);
     kc_write_i64(w, entry->last_stable_offset);
     if (f->version >= FETCH_LOG_START_OFFSET) kc_write_i64(w, entry->log_start_offset);
-    /* Aborted transactions: null unless asked for; there are none. */
-    kc_form_write_count(w, flexible, f->read_committed ? 0 : -1);
+    write_aborted(a, f, entry);
     if (f->version >= FETCH_RACK) kc_write_i32(w, -1);         /* preferred read replica */
     int32_t size = entry->slice.size_bytes;
     if (flexible) kc_write_uvarint(w, (uint32_t)size + 1);

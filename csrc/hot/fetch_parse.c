@@ -108,4 +108,5 @@ void kc_fetch_free_arrays(struct kc_fetch *f) {
     free(f->entries);
     free(f->topics);
     free(f->names);
+    kc_aborted_txns_release(&f->aborted);
 }

@@ -103,6 +103,18 @@ static bool marker_known(int64_t target, int16_t version) {
     }
 }
 
+/* The newest record is none to a client that may not read it yet. */
+static kc_status find_max_timestamp(struct kc_log *log, int64_t limit, struct kc_log_position *out) {
+    struct kc_log_position found;
+    kc_status status = kc_log_find_max_timestamp(log, &found);
+    if (status != KC_OK) return status;
+    if (found.offset < limit)
+        *out = found;
+    else if (found.in_batch)
+        kc_file_release(found.batch.file);
+    return KC_OK;
+}
+
 /* KC_AGAIN: the answer lies inside a compressed batch. */
 static kc_status look_up(struct kc_offsets_entry *entry, const struct kc_partition *partition, bool read_committed) {
     struct kc_log *log = partition->log;
@@ -120,7 +132,7 @@ static kc_status look_up(struct kc_offsets_entry *entry, const struct kc_partiti
         position.offset = kc_log_start_offset(log);
         position.leader_epoch = kc_log_epoch_for_offset(log, position.offset);
         break;
-    case MARK_MAX_TIMESTAMP: status = kc_log_find_max_timestamp(log, &position); break;
+    case MARK_MAX_TIMESTAMP: status = find_max_timestamp(log, limit, &position); break;
     case MARK_LATEST_TIERED:
     case MARK_EARLIEST_PENDING_UPLOAD: break;
     default: status = kc_log_find_timestamp(log, entry->target, limit, &position); break;

@@ -46,13 +46,13 @@ kc_status kc_partition_create(int32_t index, struct kc_log *log, int32_t leader_
 struct kc_partition *kc_partition_retain(struct kc_partition *partition);
 void kc_partition_release(struct kc_partition *partition);
 
-/* Offsets up to which a consumer may read.  With one replica the high watermark is the end of the log, and without open
- * transactions the last stable offset is the high watermark. */
+/* Offsets up to which a consumer may read.  With one replica the high watermark is the end of the log.  Whoever wants both asks for
+ * the last stable offset first, so that it is not above the other. */
 static inline int64_t kc_partition_high_watermark(const struct kc_partition *partition) {
     return kc_log_end_offset(partition->log);
 }
 static inline int64_t kc_partition_last_stable_offset(const struct kc_partition *partition) {
-    return kc_partition_high_watermark(partition);
+    return kc_log_last_stable_offset(partition->log);
 }
 
 static inline int32_t kc_partition_leader_epoch(const struct kc_partition *partition) {

@@ -1,8 +1,11 @@
 /* produce.c: Produce, versions 3 to 13: parse in place, validate, gather; answers are in produce_answer.c.
  *
  * Two passes over the request.  The first only reads: it finds the partitions and learns whether something in it is for Python
- * (a topic that stores another codec, records of a compressed batch that must have keys); then the request is handed up as it
- * came.  The second validates each batch.  Nothing is written before kc_hot_flush.
+ * (a topic that stores another codec, records of a compressed batch that must have keys, a transaction that begins here and whose
+ * coordinator has to be asked); then the request is handed up as it came.  The second validates each batch.  Nothing is written
+ * before kc_hot_flush.
+ *
+ * A transactional batch without a transactional id refuses the whole request, as Kafka's authorization does.
  *
  * Source: kafka.server.KafkaApis.handleProduceRequest, ReplicaManager.appendRecords; answers as recorded from Apache Kafka 4.3.1. */
 #include "hot/admit.h"
@@ -17,7 +20,11 @@ struct produce_request {
     struct kc_request_header header;
     bool flexible;
     int16_t acks;
-    struct kc_slice transactional_id;
+    bool has_transactional_id;
+    bool python;                         /* something in it is for Python */
+    bool transactional;                  /* a batch in it is: of this producer, and Python says no to more than one */
+    int64_t producer_id;
+    int16_t producer_epoch;
 };
 
 /* The code that a client gets without a look at the records; KC_ERROR_NONE: go on. */
@@ -38,8 +45,26 @@ static bool needs_python(const struct kc_topic_config *config, struct kc_slice b
     return config->compacted && codec != KC_CODEC_NONE;
 }
 
+/* A transactional batch, first pass: whether only its coordinator can tell if it may begin its transaction's part in the partition.
+ * partition NULL: refused already. */
+static void look_at_transaction(struct produce_request *request, const struct kc_partition *partition, struct kc_slice batch) {
+    int64_t producer_id = kc_load_i64(batch.data + KC_BATCH_PRODUCER_ID);
+    int16_t producer_epoch = kc_load_i16(batch.data + KC_BATCH_PRODUCER_EPOCH);
+    if (!request->transactional) {
+        request->transactional = true;
+        request->producer_id = producer_id;
+        request->producer_epoch = producer_epoch;
+    }
+    if (request->producer_id != producer_id || request->producer_epoch != producer_epoch) request->python = true;
+    if (partition && !kc_log_admits_transaction(partition->log, producer_id, producer_epoch)) request->python = true;
+}
+
+static bool is_transactional(struct kc_slice batch) {
+    return batch.size >= KC_BATCH_HEADER_SIZE && kc_load_i16(batch.data + KC_BATCH_ATTRIBUTES) & KC_ATTRIBUTE_TRANSACTIONAL;
+}
+
 /* First pass.  False: malformed, or no memory. */
-static bool parse(struct kc_hot *hot, struct kc_reader *r, const struct produce_request *request, bool *python) {
+static bool parse(struct kc_hot *hot, struct kc_reader *r, struct produce_request *request) {
     struct kc_gather *g = &hot->gather;
     int16_t version = request->header.api_version;
     bool flexible = request->flexible;
@@ -68,7 +93,9 @@ static bool parse(struct kc_hot *hot, struct kc_reader *r, const struct produce_
             entry->info.header.size_bytes = (int32_t)records.size;
             entry->partition = topic ? kc_topic_partition(topic, entry->index) : NULL;
             entry->error = (int16_t)check_target(topic, entry->partition, version, request->acks, admin_client);
-            if (entry->error == KC_ERROR_NONE && needs_python(&topic->config, records)) *python = true;
+            if (KC_UNLIKELY(is_transactional(records)))
+                look_at_transaction(request, entry->error == KC_ERROR_NONE ? entry->partition : NULL, records);
+            if (entry->error == KC_ERROR_NONE && needs_python(&topic->config, records)) request->python = true;
         }
         asked->entry_count = g->entry_count - asked->entry_first;
         kc_form_read_tags(r, flexible);
@@ -82,7 +109,7 @@ static void admit(struct kc_gathered_entry *entry, const struct kc_topic_config 
     struct kc_slice records = kc_slice_make(entry->batch, (size_t)entry->info.header.size_bytes);
     entry->log_append_time = config->log_append_time;
     entry->flush_messages = config->flush_messages;
-    entry->error = (int16_t)kc_admit(records, config, version, now_ms, &entry->info, &entry->refusal);
+    entry->error = (int16_t)kc_admit(records, config, version, KC_ORIGIN_CLIENT, now_ms, &entry->info, &entry->refusal);
 }
 
 enum kc_frame_verdict kc_hot_produce(struct kc_hot *hot, struct kc_conn *conn, uint8_t *frame, size_t size) {
@@ -100,18 +127,19 @@ enum kc_frame_verdict kc_hot_produce(struct kc_hot *hot, struct kc_conn *conn, u
 
     struct kc_reader r;
     kc_reader_init(&r, kc_slice_make(frame + request.header.size_bytes, size - request.header.size_bytes));
-    request.transactional_id = request.flexible ? kc_read_compact_nullable_string(&r) : kc_read_nullable_string(&r);
+    struct kc_slice transactional_id = request.flexible ? kc_read_compact_nullable_string(&r) : kc_read_nullable_string(&r);
+    request.has_transactional_id = transactional_id.data != NULL;
     request.acks = kc_read_i16(&r);
     kc_read_i32(&r);                                     /* timeout: nothing here waits for replicas */
 
     uint32_t entry_first = g->entry_count, topic_first = g->topic_count, request_first = g->request_count;
-    bool python = false;
-    if (!parse(hot, &r, &request, &python)) {
+    if (!parse(hot, &r, &request)) {
         kc_gather_rewind(g, entry_first, topic_first, request_first);
         return KC_FRAME_CLOSE;
     }
     bool acks_valid = request.acks >= -1 && request.acks <= 1;
-    if (python && acks_valid) {
+    bool unauthorized = request.transactional && !request.has_transactional_id;
+    if (request.python && acks_valid && !unauthorized) {
         kc_gather_rewind(g, entry_first, topic_first, request_first);
         return kc_hot_hand_up(hot, conn, frame, size);
     }
@@ -135,7 +163,8 @@ enum kc_frame_verdict kc_hot_produce(struct kc_hot *hot, struct kc_conn *conn, u
         for (uint32_t e = asked->entry_first; e < asked->entry_first + asked->entry_count; e++) {
             struct kc_gathered_entry *entry = &g->entries[e];
             g->size_bytes += (uint64_t)entry->info.header.size_bytes;
-            if (!acks_valid) entry->error = KC_ERROR_INVALID_REQUIRED_ACKS;
+            if (unauthorized) entry->error = KC_ERROR_TRANSACTIONAL_ID_AUTHORIZATION_FAILED;
+            else if (!acks_valid) entry->error = KC_ERROR_INVALID_REQUIRED_ACKS;
             else if (entry->error == KC_ERROR_NONE) admit(entry, &topic->config, version, now_ms);
         }
     }

@@ -95,6 +95,7 @@ static kc_status group_undo(struct kc_log *log, struct group *group, kc_status w
     if (status != KC_OK || !kc_status_is_shortage(why)) return kc_log_fail(log, why);
     log->short_of_space = why == KC_NO_SPACE;
     if (group->has_producers) status = kc_log_rebuild_producers(log, kc_log_end_offset(log));
+    kc_log_publish_open_txns(log);
     return status == KC_OK ? why : kc_log_fail(log, status);
 }
 
@@ -197,16 +198,25 @@ static void group_push(struct group *group, const struct pending *batch, const u
     group->next_offset = batch->last_offset + 1;
 }
 
-/* The verdict on an idempotent batch; KC_APPEND_OK: append it. */
-static enum kc_append_fault judge(struct kc_log *log, struct kc_append *append, int64_t now_ms) {
-    const struct kc_producer_batch *old;
-    switch (kc_producer_state_judge(&log->producers, &append->info->header, now_ms, &old)) {
+static enum kc_append_fault fault_of(enum kc_producer_verdict verdict) {
+    switch (verdict) {
     case KC_PRODUCER_ACCEPT: return KC_APPEND_OK;
+    case KC_PRODUCER_DUPLICATE: return KC_APPEND_DUPLICATE;
     case KC_PRODUCER_OUT_OF_ORDER: return KC_APPEND_OUT_OF_ORDER_SEQUENCE;
     case KC_PRODUCER_OLD_EPOCH: return KC_APPEND_INVALID_PRODUCER_EPOCH;
     case KC_PRODUCER_TXN_OPEN: return KC_APPEND_INVALID_TXN_STATE;
-    case KC_PRODUCER_DUPLICATE: break;
+    case KC_PRODUCER_UNVERIFIED: return KC_APPEND_UNVERIFIED;
+    case KC_PRODUCER_COORDINATOR_FENCED: return KC_APPEND_COORDINATOR_FENCED;
     }
+    return KC_APPEND_STORAGE_ERROR;
+}
+
+/* The verdict on an idempotent batch; KC_APPEND_OK: append it. */
+static enum kc_append_fault judge(struct kc_log *log, struct kc_append *append, int64_t now_ms) {
+    const struct kc_producer_batch *old;
+    enum kc_producer_verdict verdict =
+        kc_producer_state_judge(&log->producers, &append->info->header, append->origin, append->guard, now_ms, &old);
+    if (verdict != KC_PRODUCER_DUPLICATE) return fault_of(verdict);
     append->base_offset = old->last_offset - old->offset_delta;
     append->last_offset = old->last_offset;
     append->log_append_time_ms = append->log_append_time ? old->timestamp : -1;
@@ -222,6 +232,8 @@ static enum kc_append_fault append_one(struct kc_log *log, struct group *group, 
     if (header.producer_id >= 0) {
         enum kc_append_fault fault = judge(log, append, now_ms);
         if (fault != KC_APPEND_OK) return fault;
+    } else if (header.attributes & KC_ATTRIBUTE_TRANSACTIONAL) {
+        return KC_APPEND_UNVERIFIED;
     }
     header.base_offset = group->next_offset;
     header.leader_epoch = append->leader_epoch;
@@ -235,6 +247,7 @@ static enum kc_append_fault append_one(struct kc_log *log, struct group *group, 
         if (kc_producer_state_update(&log->producers, &header, now_ms) != KC_OK) return KC_APPEND_STORAGE_ERROR;
         group->has_producers = true;
     }
+    if (header.attributes & KC_ATTRIBUTE_TRANSACTIONAL) kc_log_publish_open_txns(log);
     group_push(group, &batch, append->batch);
     append->base_offset = batch.base_offset;
     append->last_offset = batch.last_offset;
@@ -272,6 +285,69 @@ int64_t kc_log_append(struct kc_log *log, struct kc_append *appends, size_t coun
     return accepted;
 }
 
+/* What a marker does to the producer and to the index, which are written before it. */
+static kc_status remember_marker(struct kc_log *log, struct group *group, const struct kc_marker *marker, int64_t offset, int64_t now_ms) {
+    struct kc_aborted_txns aborted = {0};
+    group->has_producers = true;
+    kc_status status = kc_log_remember_marker(log, marker, offset, &aborted, now_ms);
+    if (status == KC_OK) status = kc_log_index_aborted(log, &aborted);
+    kc_aborted_txns_release(&aborted);
+    return status;
+}
+
+/* Under the lock. */
+static enum kc_append_fault append_marker(struct kc_log *log, struct group *group, const struct kc_log_marker *marker, uint8_t *bytes,
+                                          int64_t now_ms, int64_t *offset) {
+    if (log->closed) return KC_APPEND_CLOSED;
+    if (kc_log_failed(log)) return KC_APPEND_STORAGE_ERROR;
+    if (log->short_of_space && !has_room(log, KC_MARKER_SIZE)) return KC_APPEND_STORAGE_ERROR;
+    enum kc_append_fault fault =
+        fault_of(kc_producer_state_judge_marker(&log->producers, marker->producer_id, marker->producer_epoch,
+                                                marker->coordinator_epoch, marker->transaction_version, now_ms));
+    if (fault != KC_APPEND_OK) return fault;
+    int64_t end_offset = group->next_offset;
+    struct pending batch = {end_offset, end_offset, now_ms, KC_MARKER_SIZE};
+    if (end_offset == INT64_MAX || make_way(log, group, &batch, now_ms) != KC_OK) return KC_APPEND_STORAGE_ERROR;
+    kc_batch_stamp(bytes, end_offset, marker->leader_epoch);
+    if (kc_leader_epochs_assign(&log->epochs, marker->leader_epoch, end_offset) != KC_OK) return KC_APPEND_STORAGE_ERROR;
+    struct kc_marker written = {marker->producer_id, now_ms, marker->coordinator_epoch, marker->producer_epoch, marker->commit};
+    kc_status status = remember_marker(log, group, &written, end_offset, now_ms);
+    if (status != KC_OK) {
+        status = kc_log_rebuild_producers(log, end_offset);
+        if (status != KC_OK) kc_log_fail(log, status);
+        kc_log_publish_open_txns(log);
+        return KC_APPEND_STORAGE_ERROR;
+    }
+    group_push(group, &batch, bytes);
+    status = group_commit(log, group);
+    if (status != KC_OK) {
+        kc_log_unindex_aborted(log, end_offset);
+        return KC_APPEND_STORAGE_ERROR;
+    }
+    kc_log_publish_open_txns(log);
+    *offset = end_offset;
+    return KC_APPEND_OK;
+}
+
+int64_t kc_log_append_marker(struct kc_log *log, const struct kc_log_marker *marker, struct kc_append *out) {
+    uint8_t bytes[KC_MARKER_SIZE];
+    int64_t now_ms = kc_log_now(log), offset = -1;
+    kc_marker_build(&(struct kc_marker){marker->producer_id, now_ms, marker->coordinator_epoch, marker->producer_epoch, marker->commit},
+                    bytes);
+    if (marker->log_append_time) kc_batch_set_log_append_time(bytes, now_ms);
+    struct group group;
+    pthread_mutex_lock(&log->lock);
+    group_begin(log, &group);
+    enum kc_append_fault fault = append_marker(log, &group, marker, bytes, now_ms, &offset);
+    group_unpin(log, &group);
+    pthread_mutex_unlock(&log->lock);
+    *out = (struct kc_append){.fault = fault, .base_offset = -1, .last_offset = -1, .log_append_time_ms = -1};
+    if (fault != KC_APPEND_OK) return 0;
+    out->base_offset = out->last_offset = offset;
+    if (marker->log_append_time) out->log_append_time_ms = now_ms;
+    return KC_MARKER_SIZE;
+}
+
 kc_status kc_log_append_as_follower(struct kc_log *log, const uint8_t *batch, size_t size) {
     struct kc_batch_header header;
     kc_status status = kc_batch_check_stored(kc_slice_make(batch, size), &header);
@@ -287,10 +363,17 @@ kc_status kc_log_append_as_follower(struct kc_log *log, const uint8_t *batch, si
     status = kc_log_check_writable(log);
     if (status == KC_OK && header.base_offset < group.next_offset) status = KC_INVALID;
     if (status == KC_OK) status = make_way(log, &group, &pending, now_ms);
-    if (status == KC_OK) status = kc_log_remember_batch(log, &header, batch, NULL, 0, now_ms);
+    struct kc_aborted_txns aborted = {0};
+    if (status == KC_OK) status = kc_log_remember_batch(log, &header, batch, &aborted, now_ms);
+    if (status == KC_OK) status = kc_log_index_aborted(log, &aborted);
     if (status == KC_OK) group_push(&group, &pending, batch);
+    /* A transaction that begins is seen before its data is, one that ends after its marker. */
+    if (status == KC_OK && kc_producer_state_first_open_offset(&log->producers) == header.base_offset) kc_log_publish_open_txns(log);
     kc_status written = group_commit(log, &group);
+    if (status == KC_OK && written != KC_OK && aborted.count) kc_log_unindex_aborted(log, header.base_offset);
+    if (status == KC_OK && written == KC_OK) kc_log_publish_open_txns(log);
     pthread_mutex_unlock(&log->lock);
+    kc_aborted_txns_release(&aborted);
     return status != KC_OK ? status : written;
 }
 

@@ -24,7 +24,7 @@ static void sync_list_release(struct sync_list *list) {
 /* Index entries go to their files first, so that what is declared to be on disk has its indexes there too. */
 static kc_status gather(struct kc_log *log, struct sync_list *list) {
     memset(list, 0, sizeof *list);
-    list->files = malloc((log->segment_count * 3 + 1) * sizeof(struct kc_file *));
+    list->files = malloc((log->segment_count * KC_SEGMENT_FILE_COUNT + 1) * sizeof(struct kc_file *));
     list->path = strdup(log->directory);
     if (!list->files || !list->path) return KC_NO_MEMORY;
     struct kc_segment *active = kc_log_active(log);
@@ -226,6 +226,8 @@ static kc_status truncate_to(struct kc_log *log, int64_t offset) {
         status = cut_segment(log, active, offset);
     }
     if (status == KC_OK) status = kc_log_rebuild_producers(log, offset);
+    kc_log_publish_open_txns(log);
+    kc_log_publish_aborts(log);
     return status;
 }
 

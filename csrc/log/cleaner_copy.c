@@ -87,8 +87,11 @@ kc_status kc_cleaning_emit(struct kc_cleaning *c, const struct kc_batch_header *
 
 static kc_status complete_copy(struct kc_cleaning *c) {
     kc_status status = flush_out(c);
+    /* Offsets do not change, so that the entries stay true; one whose transaction is gone is in nobody's way. */
+    for (size_t i = c->group_first; i < c->group_end && status == KC_OK; i++)
+        status = kc_txn_index_copy(&c->sources[i].segment->txn_index, &c->copy->txn_index);
     if (status == KC_OK) status = kc_segment_seal(c->copy);
-    struct kc_file *files[3];
+    struct kc_file *files[KC_SEGMENT_FILE_COUNT];
     size_t count = 0;
     kc_segment_list_dirty(c->copy, files, &count);
     for (size_t i = 0; i < count; i++) {
@@ -183,9 +186,10 @@ kc_status kc_cleaning_end_group(struct kc_cleaning *c) {
 void kc_cleaning_discard_copy(struct kc_cleaning *c) {
     if (!c->copy) return;
     const struct kc_disk *disk = c->log->disk;
-    struct kc_file *files[] = {c->copy->file, c->copy->offset_index.file, c->copy->time_index.file};
+    struct kc_file *files[KC_SEGMENT_FILE_COUNT] = {c->copy->file, c->copy->offset_index.file, c->copy->time_index.file,
+                                                    c->copy->txn_index.file};
     /* What cannot be removed is removed when the log is opened. */
-    for (int i = 0; i < 3; i++) disk->unlink(disk->state, kc_file_path(files[i]));
+    for (int i = 0; i < KC_SEGMENT_FILE_COUNT; i++) disk->unlink(disk->state, kc_file_path(files[i]));
     kc_segment_release(c->copy);
     c->copy = NULL;
 }

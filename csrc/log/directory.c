@@ -39,7 +39,7 @@ static kc_status visit(void *context, const char *text, bool is_directory) {
     struct kc_log_name name;
     if (kc_log_name_parse(text, &name)) return add_name(names, name);
     if (strlen(text) < KC_LOG_NAME_SIZE &&
-        (ends_with(text, ".snapshot.tmp") || ends_with(text, ".deleted") || strcmp(text, "leader-epoch-checkpoint.tmp") == 0)) {
+        (ends_with(text, ".snapshot.tmp") || ends_with(text, ".txnindex.tmp") || ends_with(text, ".deleted") || strcmp(text, "leader-epoch-checkpoint.tmp") == 0)) {
         char(*temporary)[KC_LOG_NAME_SIZE] =
             grow(names->temporary, names->temporary_count, &names->temporary_capacity, sizeof *temporary);
         if (!temporary) return KC_NO_MEMORY;
@@ -211,11 +211,11 @@ static kc_status collect(struct clearing *c, struct kc_directory *out) {
         const struct kc_log_name *name = &c->names.items[i];
         struct kc_directory_segment *last = out->segment_count ? &out->segments[out->segment_count - 1] : NULL;
         switch (name->kind) {
-        case KC_LOG_FILE_LOG: out->segments[out->segment_count++] = (struct kc_directory_segment){name->offset, false, false}; break;
+        case KC_LOG_FILE_LOG: out->segments[out->segment_count++] = (struct kc_directory_segment){.base_offset = name->offset}; break;
         case KC_LOG_FILE_OFFSET_INDEX: last->has_offset_index = true; break;
         case KC_LOG_FILE_TIME_INDEX: last->has_time_index = true; break;
         case KC_LOG_FILE_SNAPSHOT: out->snapshots[out->snapshot_count++] = name->offset; break;
-        case KC_LOG_FILE_TXN_INDEX:
+        case KC_LOG_FILE_TXN_INDEX: last->has_txn_index = true; break;
         case KC_LOG_FILE_KIND_COUNT: break;
         }
     }

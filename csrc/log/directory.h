@@ -17,7 +17,7 @@
 
 struct kc_directory_segment {
     int64_t base_offset;
-    bool has_offset_index, has_time_index;
+    bool has_offset_index, has_time_index, has_txn_index;
 };
 
 struct kc_directory {

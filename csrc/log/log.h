@@ -25,7 +25,9 @@
 #include "base/clock.h"
 #include "base/status.h"
 #include "io/file.h"
+#include "log/aborted_txns.h"
 #include "log/log_dir.h"
+#include "log/producer_state.h"
 #include "record/validate.h"
 
 struct kc_log;
@@ -86,6 +88,8 @@ enum kc_append_fault {
     KC_APPEND_OUT_OF_ORDER_SEQUENCE,     /* OUT_OF_ORDER_SEQUENCE_NUMBER (45) */
     KC_APPEND_INVALID_PRODUCER_EPOCH,    /* INVALID_PRODUCER_EPOCH (47) */
     KC_APPEND_INVALID_TXN_STATE,         /* INVALID_TXN_STATE (48): a plain batch while the producer's transaction is open */
+    KC_APPEND_UNVERIFIED,                /* INVALID_TXN_STATE (48): a batch of a transaction that nobody has answered for */
+    KC_APPEND_COORDINATOR_FENCED,        /* TRANSACTION_COORDINATOR_FENCED (52): a marker of a coordinator that was replaced */
     KC_APPEND_TOO_LARGE,                 /* RECORD_LIST_TOO_LARGE (18): larger than segment.bytes */
     KC_APPEND_STORAGE_ERROR,             /* KAFKA_STORAGE_ERROR (56): the write failed, or had failed before */
     KC_APPEND_CLOSED,                    /* the log is closed or deleted: UNKNOWN_TOPIC_OR_PARTITION (3) */
@@ -99,6 +103,8 @@ struct kc_append {
     const struct kc_batch_info *info;    /* from kc_batch_validate */
     int32_t leader_epoch;
     bool log_append_time;
+    enum kc_append_origin origin;
+    int64_t guard;                       /* of kc_log_begin_verification, or one of enum KC_TXN_GUARD_* */
     /* out */
     enum kc_append_fault fault;
     int64_t base_offset;                 /* -1 on a fault other than DUPLICATE */
@@ -109,6 +115,21 @@ struct kc_append {
 /* Appends the batches in order, each accepted or refused on its own; neighbours that are accepted go to the file in one
  * write.  Returns the number of bytes accepted. */
 int64_t kc_log_append(struct kc_log *log, struct kc_append *appends, size_t count);
+
+struct kc_log_marker {
+    int64_t producer_id;
+    int32_t coordinator_epoch;
+    int16_t producer_epoch;
+    int16_t transaction_version;         /* 2: producer_epoch is above that of the transaction's batches (KIP-890) */
+    bool commit;
+    bool log_append_time;                /* of the topic */
+    int32_t leader_epoch;
+};
+
+/* Ends a producer's transaction in this partition, whether it has data here or not.  Faults of kc_append: OK,
+ * INVALID_PRODUCER_EPOCH, COORDINATOR_FENCED, STORAGE_ERROR, CLOSED.  *out gets the out members only.  Returns the bytes
+ * accepted. */
+int64_t kc_log_append_marker(struct kc_log *log, const struct kc_log_marker *marker, struct kc_append *out);
 
 /* Appends one batch that already carries its offsets and leader epoch (a follower's copy, or a log being rebuilt).
  * KC_INVALID: its base offset is below log_end_offset.  */
@@ -141,6 +162,38 @@ struct kc_log_position {
 kc_status kc_log_find_timestamp(struct kc_log *log, int64_t target, int64_t offset_limit, struct kc_log_position *out);
 /* The first record that bears the highest timestamp.  offset -1 in an empty log. */
 kc_status kc_log_find_max_timestamp(struct kc_log *log, struct kc_log_position *out);
+
+/* ---- transactions ------------------------------------------------------------------------------------------------------ */
+
+/* Whether a transactional batch of this producer is taken as it comes: its transaction is open here, or expected. */
+bool kc_log_admits_transaction(struct kc_log *log, int64_t producer_id, int16_t producer_epoch);
+/* Before the coordinator is asked whether this partition is in the producer's transaction: *guard goes with the batch once it has said
+ * yes.  KC_TXN_GUARD_NONE: nobody need be asked.  See txn_verification.h.  KC_CLOSED, KC_NO_MEMORY. */
+kc_status kc_log_begin_verification(struct kc_log *log, int64_t producer_id, int16_t producer_epoch, int32_t sequence,
+                                    bool supports_epoch_bump, int64_t *guard);
+/* The coordinator says so beforehand: the first batch of this epoch is taken without a guard.  A marker takes it back.  KC_STALE: the
+ * producer has a newer epoch here. */
+kc_status kc_log_expect_transaction(struct kc_log *log, int64_t producer_id, int16_t producer_epoch);
+
+/* The aborted transactions whose data or marker may lie in [offset, end_offset), added to the list.  KC_CLOSED, KC_NO_MEMORY, I/O:
+ * the list is as it was. */
+kc_status kc_log_collect_aborted(struct kc_log *log, int64_t offset, int64_t end_offset, struct kc_aborted_txns *list);
+/* False: there are none from this offset on.  Without the lock. */
+bool kc_log_has_aborts_from(const struct kc_log *log, int64_t offset);
+/* An offset that nothing in a slice reaches, as near as the indexes know it and at most offset_limit.  The slice was read at `offset`. */
+int64_t kc_log_bound_slice(struct kc_log *log, int64_t offset, const struct kc_log_slice *slice, int64_t offset_limit);
+
+/* A producer that the partition remembers, as DescribeProducers tells it. */
+struct kc_producer_info {
+    int64_t producer_id;
+    int64_t last_timestamp;
+    int64_t txn_first_offset;            /* -1: no transaction is open */
+    int32_t last_sequence;               /* -1: none */
+    int32_t coordinator_epoch;           /* -1: no marker seen */
+    int16_t producer_epoch;
+};
+/* Fills up to `capacity` entries; *count is the number of producers there are. */
+void kc_log_producers(struct kc_log *log, struct kc_producer_info *infos, size_t capacity, size_t *count);
 
 /* ---- leader epochs ----------------------------------------------------------------------------------------------------- */
 
@@ -195,6 +248,9 @@ void kc_log_segments(struct kc_log *log, struct kc_log_segment_info *infos, size
 int64_t kc_log_start_offset(const struct kc_log *log);
 int64_t kc_log_end_offset(const struct kc_log *log);
 int64_t kc_log_size_bytes(const struct kc_log *log);
+/* Below it no transaction is open: the least of log_end_offset and the first offset of an open transaction, but not below
+ * log_start_offset. */
+int64_t kc_log_last_stable_offset(const struct kc_log *log);
 /* False after a failed write or kc_log_close. */
 bool kc_log_writable(const struct kc_log *log);
 /* The log directory has failed: nothing is read or written any more. */

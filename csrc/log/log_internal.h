@@ -3,6 +3,7 @@
  *     open.c       directory, recovery, open            log.c      life, configuration, offsets
  *     append.c     append, roll                         read.c     read
  *     lookup.c     timestamps                           care.c     flush, close, truncate, drop, rename
+ *     producers.c  producer state from stored batches   txns.c     open and aborted transactions
  *     landmark.c   what keeps a restart short
  *
  * Threads: `lock` guards every field but the atomics; `page_lock` guards the two pages and is taken inside `lock` or alone,
@@ -18,11 +19,14 @@
 #include "log/producer_state.h"
 #include "log/recent_batches.h"
 #include "log/segment.h"
+#include "record/marker.h"
 
 struct kc_log {
     atomic_int reference_count;
     atomic_bool writable;
     _Atomic int64_t log_start_offset, log_end_offset, size_bytes;
+    _Atomic int64_t first_open_offset;     /* of the oldest open transaction, INT64_MAX: none; see txns.c */
+    _Atomic int64_t last_abort_offset;     /* of the newest abort marker that an index knows of, -1: none */
 
     pthread_mutex_t lock;
     struct kc_log_dir *dir;            /* one reference, or NULL */
@@ -81,10 +85,25 @@ kc_status kc_log_discard_last_segment(struct kc_log *log);
  * or kept if it has that base. */
 kc_status kc_log_roll_to(struct kc_log *log, int64_t base_offset, int64_t last_offset);
 
-/* What a stored batch leaves behind: its leader epoch and its producer.  `batch` NULL: a control batch's record is read from the
- * file at `position`. */
+/* What a stored batch leaves behind: its leader epoch, its producer, and, where it is the marker of an aborted transaction with data, that
+ * in the list (NULL: left out). */
 kc_status kc_log_remember_batch(struct kc_log *log, const struct kc_batch_header *header, const uint8_t *batch,
-                                struct kc_file *file, int64_t position, int64_t now_ms);
+                                struct kc_aborted_txns *aborted, int64_t now_ms);
+/* What a marker at this offset leaves behind. */
+kc_status kc_log_remember_marker(struct kc_log *log, const struct kc_marker *marker, int64_t offset, struct kc_aborted_txns *aborted,
+                                 int64_t now_ms);
+/* Builds the index of aborted transactions of one trusted segment; the producer state is that of its end afterwards. */
+kc_status kc_log_rebuild_txn_index(struct kc_log *log, size_t slot);
+/* Enters aborted transactions whose markers are about to be appended to the active segment; taken back by kc_log_unindex_aborted if
+ * they are not.  In this order an index lacks nothing when the process dies: opening cuts what lies beyond the log. */
+kc_status kc_log_index_aborted(struct kc_log *log, const struct kc_aborted_txns *aborted);
+void kc_log_unindex_aborted(struct kc_log *log, int64_t offset);
+
+/* Makes the producers' open transactions visible in the last stable offset.  Before log_end_offset passes the first batch of one, after
+ * it has passed the marker of one, and after anything that replaced the producer state. */
+void kc_log_publish_open_txns(struct kc_log *log);
+/* The same for the segments' indexes of aborted transactions, after loading or cutting them. */
+void kc_log_publish_aborts(struct kc_log *log);
 /* Counts bytes that have been appended and leaves a landmark where one is due. */
 void kc_log_landmark(struct kc_log *log, int64_t size_bytes);
 /* Brings the producer state to `offset` from the newest usable snapshot at or below it, by replay of the segments. */

@@ -16,7 +16,7 @@ enum kc_log_file_kind {
     KC_LOG_FILE_LOG,
     KC_LOG_FILE_OFFSET_INDEX,
     KC_LOG_FILE_TIME_INDEX,
-    KC_LOG_FILE_TXN_INDEX,             /* reserved: written once transactions can abort */
+    KC_LOG_FILE_TXN_INDEX,             /* where transactions were aborted */
     KC_LOG_FILE_SNAPSHOT,
     KC_LOG_FILE_KIND_COUNT
 };

@@ -12,13 +12,14 @@
 #include "log/recovery.h"
 #include "log/time_index.h"
 
-static kc_status load_segments(struct kc_log *log, const struct kc_directory *directory, bool *indexes_good) {
+static kc_status load_segments(struct kc_log *log, const struct kc_directory *directory, struct kc_segment_verdict *verdicts) {
     for (size_t i = 0; i < directory->segment_count; i++) {
         const struct kc_directory_segment *found = &directory->segments[i];
+        struct kc_segment_found files = {found->has_offset_index, found->has_time_index, found->has_txn_index};
+        int64_t end_offset = i + 1 < directory->segment_count ? directory->segments[i + 1].base_offset : INT64_MAX;
         struct kc_segment *segment;
         kc_status status = kc_log_add_segment(log, found->base_offset, &segment);
-        if (status == KC_OK)
-            status = kc_segment_load(segment, found->has_offset_index, found->has_time_index, &indexes_good[i]);
+        if (status == KC_OK) status = kc_segment_load(segment, files, end_offset, &verdicts[i]);
         if (status != KC_OK) return status;
     }
     return KC_OK;
@@ -59,12 +60,18 @@ static void mark_unsynced(struct kc_log *log, int64_t recovery_point) {
     log->snapshot_dirty = log->snapshot_offset >= 0;
 }
 
-static kc_status recover(struct kc_log *log, const struct kc_log_options *options, const bool *indexes_good,
+static kc_status recover(struct kc_log *log, const struct kc_log_options *options, const struct kc_segment_verdict *verdicts,
                          struct kc_log_recovery *report) {
-    size_t doubted = first_doubted(log, options, indexes_good[log->segment_count - 1]);
+    size_t doubted = first_doubted(log, options, verdicts[log->segment_count - 1].indexes_good);
     for (size_t i = 0; i < doubted; i++) {
-        if (indexes_good[i] && within(log, i)) continue;
-        kc_status status = kc_recovery_rebuild_indexes(log, i, report);
+        kc_status status = KC_OK;
+        if (!verdicts[i].indexes_good || !within(log, i)) status = kc_recovery_rebuild_indexes(log, i, report);
+        if (status != KC_OK) return status;
+    }
+    for (size_t i = 0; i < doubted; i++) {
+        /* One whose other indexes were not to be believed was perhaps being recovered when that was cut short. */
+        bool good = verdicts[i].txn_index_good && verdicts[i].indexes_good;
+        kc_status status = good ? KC_OK : kc_log_rebuild_txn_index(log, i);
         if (status != KC_OK) return status;
     }
     int64_t end_offset = 0;
@@ -84,6 +91,8 @@ static kc_status recover(struct kc_log *log, const struct kc_log_options *option
     if (status == KC_OK && scan) status = kc_recovery_scan(log, doubted, report, &end_offset);
     if (status != KC_OK) return status;
     if (scan) kc_producer_state_expire(&log->producers, kc_log_now(log));
+    else status = kc_txn_index_truncate(&kc_log_active(log)->txn_index, end_offset);
+    if (status != KC_OK) return status;
     if (options->process_died && !options->clean) mark_unsynced(log, options->recovery_point);
     atomic_store(&log->log_end_offset, end_offset);
     return KC_OK;
@@ -99,6 +108,8 @@ static void settle_offsets(struct kc_log *log, const struct kc_log_options *opti
     /* An epoch that begins where the log ends may be the present one, in which nothing has been written yet. */
     kc_leader_epochs_truncate_end(&log->epochs, end_offset + 1);
     kc_leader_epochs_truncate_start(&log->epochs, start_offset);
+    kc_log_publish_open_txns(log);
+    kc_log_publish_aborts(log);
 }
 
 static kc_status open_directory(struct kc_log *log, const struct kc_log_options *options, struct kc_log_recovery *report) {
@@ -109,17 +120,17 @@ static kc_status open_directory(struct kc_log *log, const struct kc_log_options 
     status = kc_directory_load(log->files, log->directory, &directory);
     if (status != KC_OK) return status;
     log->directory_dirty = log->directory_dirty || directory.changed;
-    bool *indexes_good = calloc(directory.segment_count + 1, sizeof *indexes_good);
-    status = indexes_good ? load_segments(log, &directory, indexes_good) : KC_NO_MEMORY;
+    struct kc_segment_verdict *verdicts = calloc(directory.segment_count + 1, sizeof *verdicts);
+    status = verdicts ? load_segments(log, &directory, verdicts) : KC_NO_MEMORY;
     if (status == KC_OK && log->segment_count == 0) {
         int64_t base_offset = options->log_start_offset > 0 ? options->log_start_offset : 0;
         status = kc_log_create_segment(log, base_offset);
         atomic_store(&log->log_end_offset, base_offset);
         if (status == KC_OK) status = kc_log_rebuild_producers(log, base_offset);
     } else if (status == KC_OK) {
-        status = recover(log, options, indexes_good, report);
+        status = recover(log, options, verdicts, report);
     }
-    free(indexes_good);
+    free(verdicts);
     if (status == KC_OK) {
         settle_offsets(log, options);
         bool stray = directory.snapshot_count > 0;

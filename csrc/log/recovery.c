@@ -14,6 +14,7 @@ struct scan {
     struct kc_file_window window;
     int64_t next_offset;
     int32_t epoch;                     /* of the batch before, -1: none */
+    struct kc_aborted_txns aborted;    /* with markers in this segment */
     bool dense;                        /* this segment has every offset since its base: it was never compacted */
 };
 
@@ -41,6 +42,7 @@ static kc_status scan_segment(struct scan *scan, struct kc_segment *segment, int
     kc_status status = kc_file_size(segment->file, &scan->window.file_size);
     if (status == KC_OK) status = kc_segment_reset(segment);
     if (status != KC_OK) return status;
+    scan->aborted.count = 0;
     if (scan->next_offset < segment->base_offset) scan->next_offset = segment->base_offset;
     scan->dense = true;
     int64_t position = 0, end = scan->window.file_size < INT32_MAX ? scan->window.file_size : INT32_MAX;
@@ -54,7 +56,7 @@ static kc_status scan_segment(struct scan *scan, struct kc_segment *segment, int
         if (status == KC_OK)
             status = kc_segment_add(segment, kc_batch_last_offset(&header), header.max_timestamp, header.size_bytes,
                                     log->config.index_interval_bytes);
-        if (status == KC_OK) status = kc_log_remember_batch(log, &header, bytes.data, NULL, 0, header.max_timestamp);
+        if (status == KC_OK) status = kc_log_remember_batch(log, &header, bytes.data, &scan->aborted, header.max_timestamp);
         if (status != KC_OK) return status;
         position += header.size_bytes;
         if (header.base_offset != scan->next_offset || header.record_count != header.last_offset_delta + 1) scan->dense = false;
@@ -62,7 +64,7 @@ static kc_status scan_segment(struct scan *scan, struct kc_segment *segment, int
         if (header.leader_epoch >= 0) scan->epoch = header.leader_epoch;
     }
     *good_size = position;
-    return KC_OK;
+    return kc_txn_index_replace(&segment->txn_index, &scan->aborted);
 }
 
 /* Where the segment's last whole batch starts and ends; its header.  KC_CORRUPT: what follows is no cut-off batch. */
@@ -182,6 +184,7 @@ kc_status kc_recovery_scan(struct kc_log *log, size_t first, struct kc_log_recov
         if (status == KC_OK && !last) status = kc_segment_seal(segment);
         kc_segment_mark_unsynced(segment);
     }
+    kc_aborted_txns_release(&scan.aborted);
     free(scan.window.bytes);
     if (status != KC_OK) return status;
     struct kc_segment *active = kc_log_active(log);

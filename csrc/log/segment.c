@@ -41,6 +41,8 @@ kc_status kc_segment_create_staged(struct kc_file_cache *files, const char *dire
     if (status == KC_OK) status = make_file(files, directory, base_offset, KC_LOG_FILE_TIME_INDEX, stage, &index_file);
     if (status == KC_OK)
         status = kc_index_file_init(&segment->time_index, index_file, index_ids + 1, KC_TIME_INDEX_ENTRY_SIZE, 0, false);
+    if (status == KC_OK) status = make_file(files, directory, base_offset, KC_LOG_FILE_TXN_INDEX, stage, &index_file);
+    if (status == KC_OK) kc_txn_index_init(&segment->txn_index, index_file);
     if (status != KC_OK) {
         kc_segment_release(segment);
         return status;
@@ -72,19 +74,23 @@ static kc_status load_index(struct kc_index_file *index, bool exists, bool *good
     return status;
 }
 
-kc_status kc_segment_load(struct kc_segment *segment, bool offset_index_exists, bool time_index_exists, bool *indexes_good) {
+kc_status kc_segment_load(struct kc_segment *segment, struct kc_segment_found found, int64_t end_offset,
+                          struct kc_segment_verdict *verdict) {
     kc_status status = kc_file_size(segment->file, &segment->size_bytes);
     if (status != KC_OK) return status;
     if (segment->size_bytes > INT32_MAX) return KC_CORRUPT;
     segment->batch_size_max = INT32_MAX;
     bool offsets_good, times_good;
-    status = load_index(&segment->offset_index, offset_index_exists, &offsets_good);
-    if (status == KC_OK) status = load_index(&segment->time_index, time_index_exists, &times_good);
+    status = load_index(&segment->offset_index, found.has_offset_index, &offsets_good);
+    if (status == KC_OK) status = load_index(&segment->time_index, found.has_time_index, &times_good);
     if (status != KC_OK) return status;
-    *indexes_good = offsets_good && times_good && kc_offset_index_plausible(&segment->offset_index, segment->size_bytes) &&
+    if (found.has_txn_index) status = kc_txn_index_load(&segment->txn_index, segment->base_offset, end_offset);
+    verdict->txn_index_good = status != KC_CORRUPT;
+    if (status != KC_OK && status != KC_CORRUPT) return status;
+    verdict->indexes_good = offsets_good && times_good && kc_offset_index_plausible(&segment->offset_index, segment->size_bytes) &&
                     kc_time_index_plausible(&segment->time_index) &&
                     (segment->time_index.count > 0 || segment->size_bytes == 0);       /* sealing leaves an entry */
-    if (*indexes_good && segment->time_index.count) {
+    if (verdict->indexes_good && segment->time_index.count) {
         segment->max_timestamp = kc_time_entry_timestamp(segment->time_index.last);
         segment->max_timestamp_offset = segment->base_offset + kc_time_entry_relative(segment->time_index.last);
     }
@@ -102,6 +108,7 @@ void kc_segment_release(struct kc_segment *segment) {
     kc_file_release(segment->file);
     kc_index_file_release(&segment->offset_index);
     kc_index_file_release(&segment->time_index);
+    kc_txn_index_release(&segment->txn_index);
     free(segment);
 }
 
@@ -150,6 +157,7 @@ kc_status kc_segment_seal(struct kc_segment *segment) {
         status = kc_file_truncate(segment->file, segment->size_bytes);
         segment->allocated_bytes = 0;
     }
+    kc_txn_index_trim(&segment->txn_index);
     return status;
 }
 
@@ -157,7 +165,8 @@ void kc_segment_list_dirty(struct kc_segment *segment, struct kc_file **files, s
     if (segment->dirty) files[(*count)++] = kc_file_retain(segment->file);
     if (segment->offset_index.dirty) files[(*count)++] = kc_file_retain(segment->offset_index.file);
     if (segment->time_index.dirty) files[(*count)++] = kc_file_retain(segment->time_index.file);
-    segment->dirty = segment->offset_index.dirty = segment->time_index.dirty = false;
+    if (segment->txn_index.dirty) files[(*count)++] = kc_file_retain(segment->txn_index.file);
+    segment->dirty = segment->offset_index.dirty = segment->time_index.dirty = segment->txn_index.dirty = false;
 }
 
 /* The number of entries whose offset lies below next_offset. */
@@ -234,7 +243,8 @@ kc_status kc_segment_truncate(struct kc_segment *segment, int64_t position, int6
         if (status == KC_OK) status = kc_index_file_truncate(indexes[i], count);
         if (status != KC_OK) return status;
     }
-    kc_status status = kc_file_truncate(segment->file, position);
+    kc_status status = kc_txn_index_truncate(&segment->txn_index, next_offset);
+    if (status == KC_OK) status = kc_file_truncate(segment->file, position);
     if (status != KC_OK) return status;
     segment->size_bytes = position;
     segment->allocated_bytes = 0;
@@ -268,18 +278,20 @@ static kc_status rename_files(struct kc_segment *segment, const char *directory,
         struct kc_file *file;
         enum kc_log_file_kind kind;
         bool exists;
-    } parts[] = {
+    } parts[KC_SEGMENT_FILE_COUNT] = {
         {segment->file, KC_LOG_FILE_LOG, true},
         {segment->offset_index.file, KC_LOG_FILE_OFFSET_INDEX, segment->offset_index.exists},
         {segment->time_index.file, KC_LOG_FILE_TIME_INDEX, segment->time_index.exists},
+        {segment->txn_index.file, KC_LOG_FILE_TXN_INDEX, segment->txn_index.exists},
     };
     kc_status first_failure = KC_OK;
-    for (int i = 0; i < 3; i++) {
-        if (!parts[i].exists) continue;
+    for (int i = 0; i < KC_SEGMENT_FILE_COUNT; i++) {
         char path[KC_PATH_SIZE];
         kc_status status = kc_log_path(path, directory, segment->base_offset, parts[i].kind, KC_LOG_FILE_PLAIN);
         if (status == KC_OK && strlen(path) + strlen(suffix) >= sizeof path) status = KC_LIMIT;
-        if (status == KC_OK) status = kc_file_rename(parts[i].file, strcat(path, suffix));
+        /* One that is not there yet will be made under the new name. */
+        if (status == KC_OK)
+            status = parts[i].exists ? kc_file_rename(parts[i].file, strcat(path, suffix)) : kc_file_moved(parts[i].file, strcat(path, suffix));
         if (status != KC_OK && status != KC_NOT_FOUND && first_failure == KC_OK) first_failure = status;
     }
     return first_failure;
@@ -300,10 +312,12 @@ kc_status kc_segment_set_stage(struct kc_segment *segment, const char *directory
 }
 
 kc_status kc_segment_moved(struct kc_segment *segment, const char *directory) {
-    struct kc_file *parts[] = {segment->file, segment->offset_index.file, segment->time_index.file};
-    const enum kc_log_file_kind kinds[] = {KC_LOG_FILE_LOG, KC_LOG_FILE_OFFSET_INDEX, KC_LOG_FILE_TIME_INDEX};
+    struct kc_file *parts[KC_SEGMENT_FILE_COUNT] = {segment->file, segment->offset_index.file, segment->time_index.file,
+                                                    segment->txn_index.file};
+    const enum kc_log_file_kind kinds[KC_SEGMENT_FILE_COUNT] = {KC_LOG_FILE_LOG, KC_LOG_FILE_OFFSET_INDEX, KC_LOG_FILE_TIME_INDEX,
+                                                                KC_LOG_FILE_TXN_INDEX};
     kc_status first_failure = KC_OK;
-    for (int i = 0; i < 3; i++) {
+    for (int i = 0; i < KC_SEGMENT_FILE_COUNT; i++) {
         char path[KC_PATH_SIZE];
         kc_status status = kc_log_path(path, directory, segment->base_offset, kinds[i], KC_LOG_FILE_PLAIN);
         if (status == KC_OK) status = kc_file_moved(parts[i], path);

@@ -1,4 +1,4 @@
-/* segment.h: one `<base>.log` file with its two indexes.
+/* segment.h: one `<base>.log` file with its two indexes, and the index of aborted transactions where there are any.
  *
  * A segment's bytes only grow; it is sealed when a successor takes over.  It is shared: the log holds a reference, and so does
  * a look-up that goes on after the lock was given back, so that dropping a segment never pulls it from under a reader.
@@ -16,6 +16,7 @@
 #include "log/batch_scanner.h"
 #include "log/index_file.h"
 #include "log/names.h"
+#include "log/txn_index.h"
 
 struct kc_segment {
     atomic_int reference_count;
@@ -32,7 +33,11 @@ struct kc_segment {
     bool dirty;                        /* written to since the last sync */
     struct kc_file *file;
     struct kc_index_file offset_index, time_index;
+    struct kc_txn_index txn_index;
 };
+
+/* The files of a segment, at most. */
+enum { KC_SEGMENT_FILE_COUNT = 4 };
 
 /* A segment object for files in `directory`; nothing is opened.  index_ids: two ids that no other index of the log has had. */
 kc_status kc_segment_create(struct kc_file_cache *files, const char *directory, int64_t base_offset, uint64_t index_ids,
@@ -40,9 +45,17 @@ kc_status kc_segment_create(struct kc_file_cache *files, const char *directory, 
 /* The same with other names: `.cleaned` for one that is still being written.  Files of these names that are there are emptied. */
 kc_status kc_segment_create_staged(struct kc_file_cache *files, const char *directory, int64_t base_offset,
                                    enum kc_log_file_stage stage, uint64_t index_ids, int64_t now_ms, struct kc_segment **out);
-/* Reads what is on disk: sizes, and the newest index entries.  Indexes that are missing, of a broken size or not plausible are
- * reported by *indexes_good = false and left empty. */
-kc_status kc_segment_load(struct kc_segment *segment, bool offset_index_exists, bool time_index_exists, bool *indexes_good);
+/* Reads what is on disk: sizes, the newest index entries, and the index of aborted transactions.  Offset and time indexes that are
+ * missing, of a broken size or not plausible are reported by indexes_good = false, one of aborted transactions that is there and not
+ * plausible by txn_index_good = false; these are left empty.  end_offset: where the next segment begins. */
+struct kc_segment_found {
+    bool has_offset_index, has_time_index, has_txn_index;
+};
+struct kc_segment_verdict {
+    bool indexes_good, txn_index_good;
+};
+kc_status kc_segment_load(struct kc_segment *segment, struct kc_segment_found found, int64_t end_offset,
+                          struct kc_segment_verdict *verdict);
 
 struct kc_segment *kc_segment_retain(struct kc_segment *segment);
 void kc_segment_release(struct kc_segment *segment);
@@ -64,8 +77,9 @@ static inline void kc_segment_mark_unsynced(struct kc_segment *segment) {
     segment->dirty = true;
     segment->offset_index.dirty = segment->offset_index.exists;
     segment->time_index.dirty = segment->time_index.exists;
+    segment->txn_index.dirty = segment->txn_index.exists;
 }
-/* Adds up to three references to files that have been written to since they were last listed here, and marks them clean: the
+/* Adds up to KC_SEGMENT_FILE_COUNT references to files that have been written to since they were last listed here, and marks them clean: the
  * caller syncs them, and fails the log if that fails.  *count grows. */
 void kc_segment_list_dirty(struct kc_segment *segment, struct kc_file **files, size_t *count);
 
@@ -75,7 +89,8 @@ kc_status kc_segment_truncate(struct kc_segment *segment, int64_t position, int6
 /* Reads the headers behind the newest index entry: timestamps, bytes since that entry, and *next_offset, the offset after the last
  * batch.  KC_CORRUPT: these are not whole batches up to the end of the file. */
 kc_status kc_segment_walk_tail(struct kc_segment *segment, int64_t *next_offset);
-/* Empties both indexes, for a rebuild by kc_segment_add from position 0. */
+/* Empties both indexes, for a rebuild by kc_segment_add from position 0.  The index of aborted transactions is left alone: what it says
+ * depends on the segments before. */
 kc_status kc_segment_reset(struct kc_segment *segment);
 
 /* Renames the files that exist to `.deleted`. */

@@ -107,7 +107,7 @@ static kc_status check_header(const uint8_t *batch, const struct kc_batch_header
                       h->last_offset_delta, h->record_count);
     if (h->attributes & KC_ATTRIBUTE_CONTROL)
         return refuse(refusal, KC_FAULT_INVALID_RECORD, -1, "Clients are not allowed to write control records", 0, 0);
-    if (h->producer_id >= 0 && h->base_sequence < 0)
+    if (h->producer_id >= 0 && h->base_sequence < 0 && !rules->sequence_optional)
         return refuse(refusal, KC_FAULT_INVALID_RECORD, -1, "Invalid sequence number %lld in record batch with producerId %lld",
                       h->base_sequence, h->producer_id);
     return KC_OK;

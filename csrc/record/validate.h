@@ -33,6 +33,7 @@ struct kc_batch_rules {
     int64_t now_ms;                     /* wall clock */
     bool keys_required;                 /* cleanup.policy contains compact (uncompressed batches only) */
     bool zstd_allowed;                  /* Produce version >= 7 */
+    bool sequence_optional;             /* made by a coordinator of this broker: a producer id without a sequence */
 };
 
 /* A refusal in detail.  message is static text, for the response's error message; where it holds %lld, those are

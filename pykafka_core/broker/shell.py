@@ -49,6 +49,7 @@ if TYPE_CHECKING:
     from pykafka_core.broker.producer_ids import ProducerIds
     from pykafka_core.broker.quorum import Quorum
     from pykafka_core.broker.topic_admin import TopicAdmin
+    from pykafka_core.broker.txn_verification import Transactions
     from pykafka_core.protocol.message import Record
 
 __all__ = ["Broker", "StartTopic"]
@@ -236,8 +237,14 @@ class RunningBroker:
                 "producer_ids": self._make_producer_ids,
                 "groups": self._make_groups,
                 "quorum": self._make_quorum,
+                "transactions": self._make_transactions,
             },
         )
+
+    def _make_transactions(self) -> Transactions:
+        from pykafka_core.broker.txn_verification import NoTransactions
+
+        return NoTransactions()
 
     def _make_topic_admin(self) -> TopicAdmin:
         from pykafka_core.broker.topic_admin import TopicAdmin

@@ -23,11 +23,13 @@ if TYPE_CHECKING:
         StorageNotFoundError,
     )
     from ._log import (
+        AbortedTxn,
         Appended,
         ExpiredSegment,
         FileCache,
         Log,
         LogDir,
+        ProducerInfo,
         ProducerStateError,
         Recovery,
         SegmentInfo,
@@ -46,9 +48,11 @@ if TYPE_CHECKING:
         validate_batch_records,
         wrap_records,
     )
-    from ._server import AppendOutcome, Event, Partition, Request, Server, Topic, TopicConfig
+    from ._server import TRUSTED_GUARD, AppendOutcome, Event, Partition, Request, Server, Topic, TopicConfig
 
 __all__ = [
+    "TRUSTED_GUARD",
+    "AbortedTxn",
     "AppendOutcome",
     "Appended",
     "BatchBuilder",
@@ -68,6 +72,7 @@ __all__ = [
     "LogDir",
     "OffsetOutOfRangeError",
     "Partition",
+    "ProducerInfo",
     "ProducerStateError",
     "RecordIterator",
     "Recovery",
@@ -110,11 +115,13 @@ _SUBMODULES = {
         "StorageNotFoundError",
     ),
     "_log": (
+        "AbortedTxn",
         "Appended",
         "ExpiredSegment",
         "FileCache",
         "Log",
         "LogDir",
+        "ProducerInfo",
         "ProducerStateError",
         "Recovery",
         "SegmentInfo",
@@ -133,7 +140,7 @@ _SUBMODULES = {
         "validate_batch_records",
         "wrap_records",
     ),
-    "_server": ("AppendOutcome", "Event", "Partition", "Request", "Server", "Topic", "TopicConfig"),
+    "_server": ("TRUSTED_GUARD", "AppendOutcome", "Event", "Partition", "Request", "Server", "Topic", "TopicConfig"),
 }
 _SUBMODULE_OF = {name: submodule for submodule, names in _SUBMODULES.items() for name in names}
 

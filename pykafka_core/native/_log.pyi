@@ -44,6 +44,28 @@ class ExpiredSegment(NamedTuple):
     size_bytes: int
     max_timestamp: int
 
+class AbortedTxn(NamedTuple):
+    """A transaction that was aborted, as one partition knows it.
+
+    `first_offset`: of its first batch here; `last_offset`: of its marker; `last_stable_offset`: the partition's, once
+    the marker was there.
+    """
+
+    producer_id: int
+    first_offset: int
+    last_offset: int
+    last_stable_offset: int
+
+class ProducerInfo(NamedTuple):
+    """A producer that a partition remembers: the fields of DescribeProducers.  -1 where there is none."""
+
+    producer_id: int
+    producer_epoch: int
+    last_sequence: int
+    last_timestamp: int
+    coordinator_epoch: int
+    current_txn_start_offset: int
+
 class TimestampedOffset(NamedTuple):
     """A record found by its timestamp.
 
@@ -59,7 +81,7 @@ class TimestampedOffset(NamedTuple):
 class ProducerStateError(EngineError):
     """An idempotent producer's batch that does not fit what the partition remembers of the producer.
 
-    `fault`: "out of order sequence", "invalid producer epoch" or "invalid txn state".
+    `fault`: "out of order sequence", "invalid producer epoch", "invalid txn state" or "coordinator fenced".
     """
 
     fault: str
@@ -123,6 +145,9 @@ class Log:
     @property
     def log_end_offset(self) -> int: ...
     @property
+    def last_stable_offset(self) -> int:
+        """Below it every transaction has ended: the end of the log, or the first offset of the oldest open one."""
+    @property
     def size_bytes(self) -> int: ...
     @property
     def directory(self) -> str: ...
@@ -134,6 +159,38 @@ class Log:
         log_append_time: bool = False,
         rules: tuple[int, bool, int, int, int, bool, bool] | None = None,
     ) -> Appended: ...
+    def append_marker(
+        self,
+        *,
+        producer_id: int,
+        producer_epoch: int,
+        coordinator_epoch: int,
+        commit: bool,
+        transaction_version: int,
+        leader_epoch: int = 0,
+        log_append_time: bool = False,
+    ) -> Appended:
+        """End a producer's transaction here.  Raises ProducerStateError.  A broker uses `Partition.append_marker`."""
+    def admits_transaction(self, producer_id: int, producer_epoch: int) -> bool:
+        """Whether a transactional batch of this producer is taken as it comes: its transaction is open here."""
+    def begin_verification(
+        self, producer_id: int, producer_epoch: int, base_sequence: int, *, supports_epoch_bump: bool
+    ) -> int:
+        """Before the coordinator is asked if this partition is in the producer's transaction (KIP-890).
+
+        Returns a guard, to be given to `Partition.append` once the coordinator has said yes; 0 where nobody need be
+        asked.  A marker for the producer makes the guard worthless, so that an answer which comes late opens nothing.
+        """
+    def expect_transaction(self, producer_id: int, producer_epoch: int) -> bool:
+        """The coordinator says beforehand that this partition is in the producer's transaction.
+
+        The first batch is then taken by the reactors, without a question.  The next marker for the producer takes it
+        back; so every partition that was told so must get one.  False: the producer has a newer epoch here.
+        """
+    def aborted_txns(self, offset: int, end_offset: int) -> list[AbortedTxn]:
+        """The aborted transactions whose data or marker may lie in this range, by `last_offset`."""
+    def producers(self) -> list[ProducerInfo]:
+        """Every producer that the partition remembers, by producer id."""
     def append_as_follower(self, batch: Buffer) -> None: ...
     def read(
         self, offset: int, size_max_bytes: int = 1048576, *, offset_limit: int | None = None, min_one_batch: bool = True

@@ -11,7 +11,7 @@ from collections import namedtuple
 cimport cython
 from cpython.buffer cimport PyBUF_SIMPLE, PyBuffer_Release, PyObject_GetBuffer
 from cpython.bytes cimport PyBytes_AS_STRING, PyBytes_FromStringAndSize
-from libc.stdint cimport INT32_MAX, INT64_MAX, int32_t, int64_t, uint8_t
+from libc.stdint cimport INT32_MAX, INT64_MAX, int16_t, int32_t, int64_t, uint8_t, uint32_t
 from libc.stdlib cimport free, malloc
 from libc.string cimport memcpy, memset
 
@@ -38,8 +38,13 @@ Recovery = namedtuple(
 )
 ExpiredSegment = namedtuple("ExpiredSegment", "reason base_offset size_bytes max_timestamp")
 SegmentInfo = namedtuple("SegmentInfo", "base_offset size_bytes max_timestamp")
+AbortedTxn = namedtuple("AbortedTxn", "producer_id first_offset last_offset last_stable_offset")
+ProducerInfo = namedtuple(
+    "ProducerInfo",
+    "producer_id producer_epoch last_sequence last_timestamp coordinator_epoch current_txn_start_offset",
+)
 TimestampedOffset = namedtuple("TimestampedOffset", "offset timestamp leader_epoch batch")
-for _type in (Appended, ExpiredSegment, Recovery, SegmentInfo, TimestampedOffset):
+for _type in (AbortedTxn, Appended, ExpiredSegment, ProducerInfo, Recovery, SegmentInfo, TimestampedOffset):
     _type.__module__ = "pykafka_core.log"
 del _type
 
@@ -128,6 +133,7 @@ cdef kc.kc_batch_rules load_rules(tuple rules, bint log_append_time) except *:
         (r.batch_size_max_bytes, _, r.timestamp_before_max_ms, r.timestamp_after_max_ms, r.now_ms,
          r.keys_required, r.zstd_allowed) = rules
     r.log_append_time = log_append_time
+    r.sequence_optional = False
     return r
 
 
@@ -138,6 +144,8 @@ cdef object append_error(kc.kc_append_fault fault):
         return ProducerStateError("the producer has come back with a newer epoch", "invalid producer epoch")
     if fault == kc.KC_APPEND_INVALID_TXN_STATE:
         return ProducerStateError("the producer's transaction is open, and the batch is not in it", "invalid txn state")
+    if fault == kc.KC_APPEND_COORDINATOR_FENCED:
+        return ProducerStateError("the marker is of a coordinator that has been replaced", "coordinator fenced")
     if fault == kc.KC_APPEND_TOO_LARGE:
         return LimitError("the batch is larger than a segment")
     if fault == kc.KC_APPEND_STORAGE_ERROR:
@@ -239,6 +247,10 @@ cdef class Log:
         return kc.kc_log_end_offset(self.log)
 
     @property
+    def last_stable_offset(self):
+        return kc.kc_log_last_stable_offset(self.log)
+
+    @property
     def size_bytes(self):
         return kc.kc_log_size_bytes(self.log)
 
@@ -276,6 +288,7 @@ cdef class Log:
                 append.info = &info
                 append.leader_epoch = leader_epoch
                 append.log_append_time = log_append_time
+                append.guard = kc.KC_TXN_GUARD_TRUSTED
                 kc.kc_log_append(self.log, &append, 1)
         PyBuffer_Release(&view)
         if copy != on_stack:
@@ -287,6 +300,89 @@ cdef class Log:
             raise append_error(append.fault)
         return Appended(append.base_offset, append.last_offset, append.log_append_time_ms,
                         append.fault == kc.KC_APPEND_DUPLICATE)
+
+    def append_marker(self, *, int64_t producer_id, int16_t producer_epoch, int32_t coordinator_epoch, bint commit,
+                      int16_t transaction_version, int32_t leader_epoch=0, bint log_append_time=False):
+        cdef kc.kc_log_marker marker
+        cdef kc.kc_append append
+        marker.producer_id = producer_id
+        marker.producer_epoch = producer_epoch
+        marker.coordinator_epoch = coordinator_epoch
+        marker.commit = commit
+        marker.transaction_version = transaction_version
+        marker.leader_epoch = leader_epoch
+        marker.log_append_time = log_append_time
+        if producer_id < 0:
+            raise ValueError(f"producer id {producer_id} is negative")
+        with nogil:
+            kc.kc_log_append_marker(self.log, &marker, &append)
+        if append.fault != kc.KC_APPEND_OK:
+            raise append_error(append.fault)
+        return Appended(append.base_offset, append.last_offset, append.log_append_time_ms, False)
+
+    def admits_transaction(self, int64_t producer_id, int16_t producer_epoch):
+        cdef bint admits
+        with nogil:
+            admits = kc.kc_log_admits_transaction(self.log, producer_id, producer_epoch)
+        return admits
+
+    def begin_verification(self, int64_t producer_id, int16_t producer_epoch, int32_t base_sequence, *,
+                           bint supports_epoch_bump):
+        cdef int64_t guard = 0
+        cdef kc.kc_status status
+        with nogil:
+            status = kc.kc_log_begin_verification(self.log, producer_id, producer_epoch, base_sequence,
+                                                  supports_epoch_bump, &guard)
+        check(status, "begin_verification")
+        return guard
+
+    def expect_transaction(self, int64_t producer_id, int16_t producer_epoch):
+        cdef kc.kc_status status
+        with nogil:
+            status = kc.kc_log_expect_transaction(self.log, producer_id, producer_epoch)
+        if status == kc.KC_STALE:
+            return False
+        check(status, "expect_transaction")
+        return True
+
+    def aborted_txns(self, int64_t offset, int64_t end_offset):
+        cdef kc.kc_aborted_txns found
+        cdef kc.kc_status status
+        cdef uint32_t i
+        memset(&found, 0, sizeof(found))
+        with nogil:
+            status = kc.kc_log_collect_aborted(self.log, offset, end_offset, &found)
+        try:
+            check(status, "aborted_txns")
+            return [AbortedTxn(found.items[i].producer_id, found.items[i].first_offset, found.items[i].last_offset,
+                               found.items[i].last_stable_offset) for i in range(found.count)]
+        finally:
+            kc.kc_aborted_txns_release(&found)
+
+    def producers(self):
+        cdef kc.kc_producer_info *infos = NULL
+        cdef kc.kc_producer_info *at
+        cdef size_t count = 0, capacity = 0, i
+        cdef list out = []
+        while True:
+            with nogil:
+                kc.kc_log_producers(self.log, infos, capacity, &count)
+            if count <= capacity:
+                break
+            free(infos)
+            capacity = count + 8
+            infos = <kc.kc_producer_info *>malloc(capacity * sizeof(kc.kc_producer_info))
+            if infos == NULL:
+                raise MemoryError(f"a list of {capacity} producers")
+        try:
+            for i in range(count):
+                at = &infos[i]
+                out.append(ProducerInfo(at.producer_id, at.producer_epoch, at.last_sequence, at.last_timestamp,
+                                        at.coordinator_epoch, at.txn_first_offset))
+        finally:
+            free(infos)
+        out.sort()
+        return out
 
     def append_as_follower(self, batch):
         cdef Py_buffer view

@@ -67,6 +67,7 @@ cdef kc.kc_batch_rules load_rules(tuple rules) except *:
     cdef kc.kc_batch_rules r
     (r.batch_size_max_bytes, r.log_append_time, r.timestamp_before_max_ms, r.timestamp_after_max_ms, r.now_ms,
      r.keys_required, r.zstd_allowed) = rules
+    r.sequence_optional = False
     return r
 
 

@@ -10,6 +10,9 @@ from typing import Final, Self, final
 
 from pykafka_core.native._log import Log
 
+TRUSTED_GUARD: Final[int]
+"""A guard for `Partition.append` that asks for no verification: whoever appends knows that the transaction is open."""
+
 @final
 class TopicConfig:
     """The topic settings that the data path obeys; immutable.  Names and units are those of Kafka's topic configs."""
@@ -58,11 +61,46 @@ class Partition:
     @property
     def last_stable_offset(self) -> int: ...
     def append(
-        self, batch: bytes | bytearray | memoryview, config: TopicConfig, *, produce_version: int = 13
+        self,
+        batch: bytes | bytearray | memoryview,
+        config: TopicConfig,
+        *,
+        produce_version: int = 13,
+        guard: int = 0,
+        by_coordinator: bool = False,
     ) -> AppendOutcome:
         """Validate one record batch, append it, wake the fetches that wait for it.
 
         The bytes are copied first.  Drops the GIL.
+
+        A transactional batch is taken if its producer's transaction is open here (same id and epoch), or with the
+        `guard` of `log.begin_verification`; otherwise the error code is INVALID_TXN_STATE (48).  `TRUSTED_GUARD`: the
+        caller answers for it.
+
+        `by_coordinator`: the batch was made by a coordinator of this broker (offsets in a transaction,
+        TxnOffsetCommit).  It bears a producer id and epoch and no sequence (-1); epochs are judged, sequences are not.
+        """
+    def append_marker(
+        self,
+        config: TopicConfig,
+        *,
+        producer_id: int,
+        producer_epoch: int,
+        coordinator_epoch: int,
+        commit: bool,
+        transaction_version: int,
+    ) -> AppendOutcome:
+        """Write a producer's commit or abort marker: its transaction ends here, whether it has data here or not.
+
+        Wakes the fetches that wait, moves the last stable offset.  Drops the GIL.  Error codes:
+
+        - INVALID_PRODUCER_EPOCH (47): the epoch is below the one that the partition knows; with transaction version 2
+          or above (the coordinator has raised the epoch by one before) also where it is that very one, unless no
+          transaction is open: then it is a repeat, and is written again.
+        - TRANSACTION_COORDINATOR_FENCED (52): a newer coordinator epoch has been seen for this producer.
+        - KAFKA_STORAGE_ERROR (56); UNKNOWN_TOPIC_OR_PARTITION (3): the partition is gone.
+
+        Nothing is synced: where the topic's flush.messages asks for it, the caller flushes `log` before it answers.
         """
     def wake(self) -> None:
         """Let every fetch that waits on this partition look again (after DeleteRecords)."""

@@ -18,6 +18,8 @@ from pykafka_core.native.kc_server cimport *
 cdef enum:
     WORKERS = 2    # one sync may wait for the disk while another is prepared
 
+TRUSTED_GUARD = <int>KC_TXN_GUARD_TRUSTED
+
 
 @cython.final
 cdef class TopicConfig:
@@ -54,6 +56,24 @@ cdef class AppendOutcome:
     cdef readonly object error_message
 
 
+cdef AppendOutcome _outcome_of(const kc_partition_append *out):
+    cdef char[KC_BATCH_REFUSAL_TEXT_MAX] text
+    cdef size_t text_size
+    cdef AppendOutcome outcome = AppendOutcome.__new__(AppendOutcome)
+    outcome.error_code = out.error
+    outcome.base_offset = out.base_offset
+    outcome.log_append_time_ms = out.log_append_time_ms
+    outcome.log_start_offset = out.log_start_offset
+    outcome.record_errors = []
+    outcome.error_message = None
+    if out.error and out.refusal.message != NULL:
+        text_size = kc_batch_refusal_format(&out.refusal, text, KC_BATCH_REFUSAL_TEXT_MAX)
+        outcome.error_message = text[:text_size].decode("ascii")
+        if out.refusal.record_index >= 0:
+            outcome.record_errors.append((out.refusal.record_index, outcome.error_message))
+    return outcome
+
+
 @cython.final
 cdef class Partition:
     cdef kc_partition *_partition
@@ -88,36 +108,45 @@ cdef class Partition:
     def last_stable_offset(self):
         return kc_partition_last_stable_offset(self._partition)
 
-    def append(self, const uint8_t[::1] batch not None, TopicConfig config not None, *, int16_t produce_version=13):
+    def append(self, const uint8_t[::1] batch not None, TopicConfig config not None, *, int16_t produce_version=13,
+               int64_t guard=0, bint by_coordinator=False):
         cdef size_t size = <size_t>batch.shape[0]
         cdef uint8_t *copy = <uint8_t *>malloc(size + 1)
         if copy == NULL:
             raise MemoryError
         if size:
             memcpy(copy, &batch[0], size)
+        cdef kc_append_terms terms
+        terms.produce_version = produce_version
+        terms.origin = KC_ORIGIN_COORDINATOR if by_coordinator else KC_ORIGIN_CLIENT
+        terms.guard = guard
         cdef kc_partition_append out
         cdef kc_partition *partition = self._partition
         cdef kc_topic_config rules = config.config
         cdef kc_clock clock
-        cdef char[KC_BATCH_REFUSAL_TEXT_MAX] text
-        cdef size_t text_size
         with nogil:
             clock = kc_clock_system()
-            kc_append_to_partition(partition, &rules, copy, size, produce_version, kc_clock_wall_ms(&clock), &out)
+            kc_append_to_partition(partition, &rules, copy, size, &terms, kc_clock_wall_ms(&clock), &out)
             free(copy)
-        cdef AppendOutcome outcome = AppendOutcome.__new__(AppendOutcome)
-        outcome.error_code = out.error
-        outcome.base_offset = out.base_offset
-        outcome.log_append_time_ms = out.log_append_time_ms
-        outcome.log_start_offset = out.log_start_offset
-        outcome.record_errors = []
-        outcome.error_message = None
-        if out.error and out.refusal.message != NULL:
-            text_size = kc_batch_refusal_format(&out.refusal, text, KC_BATCH_REFUSAL_TEXT_MAX)
-            outcome.error_message = text[:text_size].decode("ascii")
-            if out.refusal.record_index >= 0:
-                outcome.record_errors.append((out.refusal.record_index, outcome.error_message))
-        return outcome
+        return _outcome_of(&out)
+
+    def append_marker(self, TopicConfig config not None, *, int64_t producer_id, int16_t producer_epoch,
+                      int32_t coordinator_epoch, bint commit, int16_t transaction_version):
+        if producer_id < 0:
+            raise ValueError(f"producer id {producer_id} is negative")
+        cdef kc_log_marker marker
+        cdef kc_partition_append out
+        cdef kc_partition *partition = self._partition
+        memset(&marker, 0, sizeof(marker))
+        marker.producer_id = producer_id
+        marker.producer_epoch = producer_epoch
+        marker.coordinator_epoch = coordinator_epoch
+        marker.commit = commit
+        marker.transaction_version = transaction_version
+        marker.log_append_time = config.config.log_append_time
+        with nogil:
+            kc_append_marker_to_partition(partition, &marker, &out)
+        return _outcome_of(&out)
 
     def wake(self):
         cdef kc_partition *partition = self._partition

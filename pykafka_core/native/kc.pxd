@@ -91,6 +91,7 @@ cdef extern from "record/validate.h" nogil:
         int64_t now_ms
         bint keys_required
         bint zstd_allowed
+        bint sequence_optional
 
     struct kc_batch_refusal:
         kc_batch_fault fault
@@ -287,19 +288,59 @@ cdef extern from "log/log.h" nogil:
         KC_APPEND_OUT_OF_ORDER_SEQUENCE
         KC_APPEND_INVALID_PRODUCER_EPOCH
         KC_APPEND_INVALID_TXN_STATE
+        KC_APPEND_UNVERIFIED
+        KC_APPEND_COORDINATOR_FENCED
         KC_APPEND_TOO_LARGE
         KC_APPEND_STORAGE_ERROR
         KC_APPEND_CLOSED
+
+    enum kc_append_origin:
+        KC_ORIGIN_CLIENT
+        KC_ORIGIN_COORDINATOR
+
+    enum:
+        KC_TXN_GUARD_NONE
+        KC_TXN_GUARD_TRUSTED
 
     struct kc_append:
         uint8_t *batch
         const kc_batch_info *info
         int32_t leader_epoch
         bint log_append_time
+        kc_append_origin origin
+        int64_t guard
         kc_append_fault fault
         int64_t base_offset
         int64_t last_offset
         int64_t log_append_time_ms
+
+    struct kc_log_marker:
+        int64_t producer_id
+        int32_t coordinator_epoch
+        int16_t producer_epoch
+        int16_t transaction_version
+        bint commit
+        bint log_append_time
+        int32_t leader_epoch
+
+    struct kc_aborted_txn:
+        int64_t producer_id
+        int64_t first_offset
+        int64_t last_offset
+        int64_t last_stable_offset
+
+    struct kc_aborted_txns:
+        kc_aborted_txn *items
+        uint32_t count
+        uint32_t capacity
+
+    struct kc_producer_info:
+        int64_t producer_id
+        int64_t last_timestamp
+        int64_t txn_first_offset
+        int32_t last_sequence
+        int32_t coordinator_epoch
+        int16_t producer_epoch
 
     struct kc_log_slice:
         kc_file *file
@@ -325,6 +366,15 @@ cdef extern from "log/log.h" nogil:
     kc_log *kc_log_retain(kc_log *log) noexcept
     void kc_log_release(kc_log *log) noexcept
     int64_t kc_log_append(kc_log *log, kc_append *appends, size_t count) noexcept
+    int64_t kc_log_append_marker(kc_log *log, const kc_log_marker *marker, kc_append *out) noexcept
+    bint kc_log_admits_transaction(kc_log *log, int64_t producer_id, int16_t producer_epoch) noexcept
+    kc_status kc_log_begin_verification(kc_log *log, int64_t producer_id, int16_t producer_epoch, int32_t sequence,
+                                        bint supports_epoch_bump, int64_t *guard) noexcept
+    kc_status kc_log_expect_transaction(kc_log *log, int64_t producer_id, int16_t producer_epoch) noexcept
+    kc_status kc_log_collect_aborted(kc_log *log, int64_t offset, int64_t end_offset, kc_aborted_txns *list) noexcept
+    void kc_aborted_txns_release(kc_aborted_txns *list) noexcept
+    void kc_log_producers(kc_log *log, kc_producer_info *infos, size_t capacity, size_t *count) noexcept
+    int64_t kc_log_last_stable_offset(const kc_log *log) noexcept
     kc_status kc_log_append_as_follower(kc_log *log, const uint8_t *batch, size_t size) noexcept
     kc_status kc_log_read(kc_log *log, int64_t offset, int64_t offset_limit, int32_t size_max_bytes, bint min_one_batch,
                           kc_log_slice *out) noexcept

@@ -3,7 +3,7 @@
 from libc.stdint cimport int8_t, int16_t, int32_t, int64_t, uint8_t, uint32_t, uint64_t
 
 
-from pykafka_core.native.kc cimport kc_batch_refusal, kc_log, kc_slice, kc_status
+from pykafka_core.native.kc cimport kc_append_origin, kc_batch_refusal, kc_log, kc_log_marker, kc_slice, kc_status
 
 
 cdef extern from "net/reactor.h" nogil:
@@ -77,9 +77,15 @@ cdef extern from "hot/admit.h" nogil:
         int64_t log_append_time_ms
         int64_t log_start_offset
         kc_batch_refusal refusal
+    struct kc_append_terms:
+        int16_t produce_version
+        kc_append_origin origin
+        int64_t guard
     void kc_append_to_partition "kc_partition_append"(
-        kc_partition *partition, const kc_topic_config *config, uint8_t *batch, size_t size, int16_t produce_version,
+        kc_partition *partition, const kc_topic_config *config, uint8_t *batch, size_t size, const kc_append_terms *terms,
         int64_t now_ms, kc_partition_append *out)
+    void kc_append_marker_to_partition "kc_partition_append_marker"(
+        kc_partition *partition, kc_log_marker *marker, kc_partition_append *out)
 
 cdef extern from "hot/hot.h" nogil:
     enum:

@@ -36,7 +36,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
                                          .base_offset = 100,
                                          .max_timestamp = FUZZ_NOW_MS};
         const struct kc_producer_batch *duplicate = NULL;
-        enum kc_producer_verdict verdict = kc_producer_state_judge(&state, &header, FUZZ_NOW_MS, &duplicate);
+        enum kc_producer_verdict verdict = kc_producer_state_judge(&state, &header, KC_ORIGIN_CLIENT, KC_TXN_GUARD_NONE, FUZZ_NOW_MS, &duplicate);
         if (verdict == KC_PRODUCER_DUPLICATE) FUZZ_EXPECT(duplicate);
         FUZZ_EXPECT_OK(kc_producer_state_update(&state, &header, FUZZ_NOW_MS));
     }

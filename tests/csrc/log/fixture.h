@@ -116,7 +116,7 @@ __attribute__((unused)) static void make_producer_batch(struct batch *batch, int
 }
 
 __attribute__((unused)) static struct kc_append append_batch(struct fixture *f, struct batch *batch, int32_t epoch) {
-    struct kc_append append = {.batch = batch->bytes, .info = &batch->info, .leader_epoch = epoch};
+    struct kc_append append = {.batch = batch->bytes, .info = &batch->info, .leader_epoch = epoch, .guard = KC_TXN_GUARD_TRUSTED};
     kc_log_append(f->log, &append, 1);
     return append;
 }
