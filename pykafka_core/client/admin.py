@@ -372,12 +372,19 @@ async def delete_records(
     return found
 
 
-async def describe_cluster(client: Client) -> tuple[str | None, int, list[Any]]:
-    """(cluster id, controller id, brokers with broker_id, host, port, rack, is_fenced)."""
+async def describe_cluster(
+    client: Client, *, controllers: bool = False, fenced: bool = False
+) -> tuple[str | None, int, list[Any]]:
+    """(cluster id, controller id, brokers with broker_id, host, port, rack, is_fenced).
+
+    `controllers`: those instead, asked of one of them; `fenced`: brokers too that are registered and do not serve.
+    """
     from pykafka_core.protocol.messages import describe_cluster_request as m
     from pykafka_core.protocol.messages import describe_cluster_response as r
 
     connection = await client.connect(what="listNodes")
+    if fenced and connection.versions.get(ApiKey.DESCRIBE_CLUSTER, (0, 0))[1] < 2:
+        raise UnsupportedError("Including fenced broker endpoints is not supported with version 1")
     if ApiKey.DESCRIBE_CLUSTER not in connection.versions:
         answer = await client.metadata([], what="listNodes")
         return (
@@ -388,7 +395,8 @@ async def describe_cluster(client: Client) -> tuple[str | None, int, list[Any]]:
                 for each in answer.brokers
             ],
         )
-    answer = await client.call(m.DescribeClusterRequest(), what="listNodes")
+    body = m.DescribeClusterRequest(endpoint_type=2 if controllers else 1, include_fenced_brokers=fenced)
+    answer = await client.call(body, what="listNodes")
     check(answer.error_code, answer.error_message)
     return answer.cluster_id, answer.controller_id, answer.brokers
 

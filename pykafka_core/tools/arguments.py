@@ -216,7 +216,7 @@ class Parser:
                 raise UsageError(self, f"argument {argument.shown} is required")
         for required, names in self.exclusive:
             if required and not any(name in given for name in names):
-                shown = " ".join(f"--{name}" for name in names)
+                shown = " ".join(each.shown for name in names for each in self.arguments if each.name == name)
                 raise UsageError(self, f"one of the arguments {shown} is required")
 
     # ---- showing ----------------------------------------------------------------------------------------------------

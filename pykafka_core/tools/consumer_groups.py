@@ -125,7 +125,7 @@ def run(options: Options) -> int:
     from dataclasses import replace
 
     from pykafka_core.client.errors import KafkaError
-    from pykafka_core.tools.java_errors import JavaError
+    from pykafka_core.tools.java_errors import JavaError, thrown
 
     try:
         timeout = long_option(options, "timeout")
@@ -134,21 +134,11 @@ def run(options: Options) -> int:
         run_with_client(
             options.last("bootstrap-server") or "", limited, lambda client: action(options)(client, options)
         )
-    except JavaError as error:
-        failed(error)
-    except ToolError as error:
-        failed(JavaError(error.java_name, str(error)))
-    except KafkaError as error:
-        failed(JavaError(error.java_name, str(error)))
+    except (JavaError, ToolError, KafkaError) as error:
+        failure = thrown(error)
+        print(f"\nError: Executing consumer group command failed due to {failure}", flush=True)
+        failure.print_causes()
     return 0
-
-
-def failed(error: Exception) -> None:
-    from pykafka_core.tools.java_errors import JavaError
-
-    print(f"\nError: Executing consumer group command failed due to {error}", flush=True)
-    if isinstance(error, JavaError):
-        error.print_causes()
 
 
 def action(options: Options) -> Callable[[Client, Options], Awaitable[None]]:

@@ -11,11 +11,14 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 from pykafka_core.client.errors import KafkaError
+from pykafka_core.tools.command import ToolError
 
-__all__ = ["EXECUTION", "RUNTIME", "JavaError", "as_thrown"]
+__all__ = ["EXECUTION", "RUNTIME", "JavaError", "as_thrown", "end_with", "thrown"]
 
 EXECUTION = "java.util.concurrent.ExecutionException"
 RUNTIME = "java.lang.RuntimeException"
+CONFIG_EXCEPTION = "org.apache.kafka.common.config.ConfigException"
+NO_CLIENT = "Failed to create new KafkaAdminClient"
 
 
 class JavaError(Exception):
@@ -48,3 +51,25 @@ def as_thrown(*names: str) -> Iterator[None]:
         yield
     except KafkaError as error:
         raise JavaError(error.java_name, str(error)).within(*names) from error
+
+
+def thrown(error: Exception) -> JavaError:
+    """What Kafka's admin client would have thrown where ours has failed."""
+    if isinstance(error, JavaError):
+        return error
+    if isinstance(error, KafkaError):
+        return JavaError(error.java_name, str(error))
+    if isinstance(error, ToolError):
+        failure = JavaError(error.java_name, str(error))
+        if error.java_name != CONFIG_EXCEPTION:
+            return failure
+        return JavaError("org.apache.kafka.common.KafkaException", NO_CLIENT, (failure.text(),))
+    raise error
+
+
+def end_with(error: Exception) -> int:
+    """Message and causes on stderr, as most of Kafka's commands end. Returns the exit status."""
+    failure = thrown(error)
+    print(failure, file=sys.stderr)
+    failure.print_causes()
+    return 1

@@ -19,20 +19,32 @@ from pathlib import Path
 from harness import jars
 
 OURS = {
+    "kafka-broker-api-versions": "broker_api_versions",
+    "kafka-cluster": "cluster",
     "kafka-console-consumer": "console_consumer",
     "kafka-console-producer": "console_producer",
     "kafka-consumer-groups": "consumer_groups",
-    "kafka-groups": "groups",
+    "kafka-delete-records": "delete_records",
     "kafka-dump-log": "dump_log",
+    "kafka-features": "features",
+    "kafka-get-offsets": "get_offsets",
+    "kafka-groups": "groups",
+    "kafka-log-dirs": "log_dirs",
     "kafka-storage": "storage",
     "kafka-topics": "topics",
 }
 KAFKAS = {
+    "kafka-broker-api-versions": "org.apache.kafka.tools.BrokerApiVersionsCommand",
+    "kafka-cluster": "org.apache.kafka.tools.ClusterTool",
     "kafka-console-consumer": "org.apache.kafka.tools.consumer.ConsoleConsumer",
     "kafka-console-producer": "org.apache.kafka.tools.ConsoleProducer",
     "kafka-consumer-groups": "org.apache.kafka.tools.consumer.group.ConsumerGroupCommand",
-    "kafka-groups": "org.apache.kafka.tools.GroupsCommand",
+    "kafka-delete-records": "org.apache.kafka.tools.DeleteRecordsCommand",
     "kafka-dump-log": "org.apache.kafka.tools.DumpLogSegments",
+    "kafka-features": "org.apache.kafka.tools.FeatureCommand",
+    "kafka-get-offsets": "org.apache.kafka.tools.GetOffsetShell",
+    "kafka-groups": "org.apache.kafka.tools.GroupsCommand",
+    "kafka-log-dirs": "org.apache.kafka.tools.LogDirsCommand",
     "kafka-storage": "kafka.tools.StorageTool",
     "kafka-topics": "org.apache.kafka.tools.TopicCommand",
 }
@@ -88,7 +100,12 @@ class VirtualMachine:
         fields = [base64.b64encode(text.encode()) for text in (KAFKAS[command], stdin, *words)]
         self._process.stdin.write(b"\t".join(fields) + b"\n")
         self._process.stdin.flush()
-        status, out, err = self._process.stdout.readline().decode().rstrip("\n").split("\t")
+        answer = self._process.stdout.readline()
+        if not answer:
+            # Some commands end the whole process, which Commands.java cannot keep them from.
+            self.stop()
+            return run_apart(command, *words, stdin=stdin)
+        status, out, err = answer.decode().rstrip("\n").split("\t")
         return Ran(int(status), base64.b64decode(out).decode(), base64.b64decode(err).decode())
 
     def stop(self) -> None:
@@ -105,6 +122,10 @@ def run_kafkas(command: str, *words: str, stdin: str = "", cwd: Path | None = No
     """A command that needs a directory of its own gets a process of its own."""
     if cwd is None:
         return KAFKAS_MACHINE.run(command, *words, stdin=stdin)
+    return run_apart(command, *words, stdin=stdin, cwd=cwd)
+
+
+def run_apart(command: str, *words: str, stdin: str = "", cwd: Path | None = None) -> Ran:
     jars.require()
     line = [*jars.JVM, "-cp", jars.classpath(), KAFKAS[command], *words]
     done = subprocess.run(line, input=stdin, capture_output=True, text=True, timeout=90, check=False, cwd=cwd)
