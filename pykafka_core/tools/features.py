@@ -8,7 +8,7 @@ from __future__ import annotations
 import sys
 from typing import TYPE_CHECKING
 
-from pykafka_core.tools.arguments import INTEGER, Argument, Given, HelpWanted, Parser, UsageError
+from pykafka_core.tools.arguments import INTEGER, Argument, Given, HelpWanted, Parser, UsageError, VersionWanted
 from pykafka_core.tools.command import ToolError, load_settings, run_with_client
 
 if TYPE_CHECKING:
@@ -67,6 +67,11 @@ def main(words: list[str] | None = None) -> int:
             raise UsageError(PARSER, "You must specify either --bootstrap-controller or --bootstrap-server.")
     except HelpWanted as wanted:
         print(wanted)
+        return 0
+    except VersionWanted:
+        from pykafka_core.tools.version import KAFKA_VERSION
+
+        print(KAFKA_VERSION)
         return 0
     except UsageError as error:
         print(f"Command line error: {error}. Type --help for help.", end="", file=sys.stderr)

@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 COMMAND = Command(
     "An interactive shell for getting topic-partition offsets.",
     [
-        Option("bootstrap-server", "REQUIRED: the servers to connect to.", "String: HOST1:PORT1,...,HOST3:PORT3"),
+        Option("bootstrap-server", "REQUIRED: the servers to connect to.", "String: HOST1:PORT1,HOST2:PORT2"),
         Option("command-config", "A properties file with settings of the client.", "String: config file"),
         Option("exclude-internal-topics", "Leave internal topics out."),
         Option("partitions", "Only these partitions, as 0,1,2.", "String: partition ids"),
@@ -43,7 +43,7 @@ COMMAND = Command(
             "topic-partitions",
             "Topics and partitions: each a regular expression and, behind a colon, a number, or a range that leaves "
             "out its end; either side of it may be missing.",
-            "String: topic1:1,topic2:0-3,topic3,topic4:5-,topic5:-3",
+            "String: topic1:1,topic2:0-3,topic3:5-",
         ),
     ],
 )
