@@ -169,16 +169,18 @@ class Groups:
         return Now(int(self._loop.time() * 1000), time.time_ns() // 1_000_000)
 
     def _step(self, event: Event) -> None:
-        self._run(self.coordinator.step(event, self._now()))
+        now = self._now()
+        self._run(self.coordinator.step(event, now), now)
 
-    def _run(self, effects: Iterable[Effect]) -> None:
+    def _run(self, effects: Iterable[Effect], now: Now) -> None:
         for effect in effects:
             match effect:
                 case Reply():
                     self._reply(effect)
                 case Append():
                     error = self._append(effect.group_id, effect.records)
-                    self._step(Appended(group_id=effect.group_id, ticket=effect.ticket, error=error))
+                    appended = Appended(group_id=effect.group_id, ticket=effect.ticket, error=error)
+                    self._run(self.coordinator.step(appended, now), now)
                 case StartTimer():
                     self._start_timer(effect)
                 case CancelTimer():
@@ -285,7 +287,8 @@ class Groups:
             for group_id, pending in sent.items():
                 self.coordinator.transactional.put(index, producer_id, group_id, pending)
         self._loading.discard(index)
-        self._run(self.coordinator.loaded({*found.groups, *found.offsets}, self._now()))
+        now = self._now()
+        self._run(self.coordinator.loaded({*found.groups, *found.offsets}, now), now)
 
     async def _expire(self) -> None:
         interval_s = self._configs.broker_values()["offsets.retention.check.interval.ms"] / 1000

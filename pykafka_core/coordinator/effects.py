@@ -2,12 +2,14 @@
 
 An `Append` is answered with the event `Appended` of the same ticket, before any other event for that group; until then
 the group acknowledges nothing that depends on it.
+
+What there is many times a second is a named tuple, which costs a tenth of a frozen data class to make.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
 from pykafka_core._dataclass import dataclass
 from pykafka_core.protocol.message import Record
@@ -31,8 +33,7 @@ KeyValue = tuple[Record, Record | None, int]
 """A coordinator record: key, value (None: a tombstone) and the version the value is written in."""
 
 
-@dataclass(slots=True, frozen=True, kw_only=True)
-class Append:
+class Append(NamedTuple):
     """Append these records, in one batch, to the group's partition of __consumer_offsets."""
 
     group_id: str
@@ -40,8 +41,7 @@ class Append:
     records: Sequence[KeyValue]
 
 
-@dataclass(slots=True, frozen=True, kw_only=True)
-class Reply:
+class Reply(NamedTuple):
     """Answer a request. `request` is the number that its event bore."""
 
     request: int

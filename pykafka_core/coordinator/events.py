@@ -171,8 +171,7 @@ class CommittedOffset(NamedTuple):
     topic_id: bytes = bytes(16)
 
 
-@dataclass(slots=True, frozen=True, kw_only=True)
-class CommitOffsets:
+class CommitOffsets(NamedTuple):
     """Answered with an ErrorCode for all, or a mapping from topic and partition to its ErrorCode."""
 
     group_id: str
@@ -187,8 +186,7 @@ class CommitOffsets:
     unknown_group_error: ErrorCode = ErrorCode.ILLEGAL_GENERATION
 
 
-@dataclass(slots=True, frozen=True, kw_only=True)
-class FetchOffsets:
+class FetchOffsets(NamedTuple):
     group_id: str
     request: int
     partitions: Sequence[TopicPartition] | None
@@ -267,8 +265,7 @@ class TimerFired:
     rises; -1: never. See OpenHeartbeats."""
 
 
-@dataclass(slots=True, frozen=True, kw_only=True)
-class Appended:
+class Appended(NamedTuple):
     """The answer to an `Append`. `error`: what members are to be told where it failed."""
 
     group_id: str

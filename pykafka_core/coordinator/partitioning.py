@@ -5,6 +5,8 @@ Source: org.apache.kafka.common.utils.Utils.abs, java.lang.String.hashCode (over
 
 from __future__ import annotations
 
+from functools import lru_cache
+
 __all__ = ["java_hash", "partition_for"]
 
 _INT_MIN = -(2**31)
@@ -19,6 +21,7 @@ def java_hash(text: str) -> int:
     return value - 2**32 if value >= 2**31 else value
 
 
+@lru_cache(maxsize=8192)
 def partition_for(name: str, partition_count: int) -> int:
     value = java_hash(name)
     # The one number without a positive twin counts as zero.
