@@ -15,6 +15,7 @@ Thread: asyncio; partitions are read on another. Source: org.apache.kafka.coordi
 from __future__ import annotations
 
 import asyncio
+import gc
 import logging
 import time
 from collections.abc import Awaitable, Callable, Coroutine, Iterable
@@ -262,15 +263,22 @@ class Groups:
         from pykafka_core.broker.groups_load import read_partition
 
         began = time.monotonic()
-        for partition in topic.partitions:
-            if partition.index in self._loading:
-                try:
-                    found = await asyncio.to_thread(read_partition, partition.log)
-                except Exception:
-                    # Its groups stay unavailable: to serve them without what is on disk would lose offsets.
-                    log.exception("Cannot load %s-%d", OFFSETS_TOPIC, partition.index)
-                    continue
-                self._take_over(partition.index, found)
+        collecting = gc.isenabled()
+        gc.disable()  # a million offsets are no garbage; to look through them time and again costs more than loading
+        try:
+            for partition in topic.partitions:
+                if partition.index in self._loading:
+                    try:
+                        found = await asyncio.to_thread(read_partition, partition.log)
+                    except Exception:
+                        # Its groups stay unavailable: to serve them without what is on disk would lose offsets.
+                        log.exception("Cannot load %s-%d", OFFSETS_TOPIC, partition.index)
+                        continue
+                    self._take_over(partition.index, found)
+            gc.freeze()
+        finally:
+            if collecting:
+                gc.enable()
         log.info(
             "Loaded %d groups from %s in %d ms",
             len(self.coordinator.groups), OFFSETS_TOPIC, (time.monotonic() - began) * 1000,

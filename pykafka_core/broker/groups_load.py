@@ -9,12 +9,13 @@ org.apache.kafka.coordinator.common.runtime.CoordinatorLoaderImpl.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from pykafka_core._dataclass import dataclass, field
 from pykafka_core.broker.transactional_replay import replayed
 from pykafka_core.coordinator.events import CommittedOffset, TopicPartition
 from pykafka_core.coordinator.records import loaded_offset
+from pykafka_core.native import take_offset_commits
 from pykafka_core.protocol.exceptions import UnsupportedVersionError
 from pykafka_core.protocol.records.framing import decode_coordinator_key, decode_coordinator_value
 from pykafka_core.protocol.records.group_coordinator.group_metadata_key import GroupMetadataKey
@@ -31,6 +32,9 @@ __all__ = ["LoadedPartition", "read_partition"]
 Offsets = dict[str, dict[TopicPartition, CommittedOffset]]
 PendingOffsets = dict[str, dict[TopicPartition, CommittedOffset | None]]
 
+PAIRS_PER_STEP: Final = 4096
+"""Little enough that the thread that serves clients has its turn often."""
+
 
 @dataclass(slots=True, kw_only=True)
 class LoadedPartition:
@@ -44,13 +48,14 @@ def read_partition(log: Log) -> LoadedPartition:
     """Read the whole partition. Raises OSError, CorruptRecordError, ProtocolError."""
     found = LoadedPartition()
     replay = replayed(log)
-    for key, value in replay.last.items():
-        if value is not None:
+    written = [(key, value) for key, value in replay.last.items() if value is not None]
+    for at in range(0, len(written), PAIRS_PER_STEP):
+        for key, value in take_offset_commits(written[at : at + PAIRS_PER_STEP], found.offsets, CommittedOffset):
             put(found.offsets, found.groups, key, value)
     for producer_id, pairs in replay.open.items():
         sent = found.pending.setdefault(producer_id, {})
-        for key, value in pairs.items():
-            put_pending(sent, key, value)
+        for sent_key, sent_value in pairs.items():
+            put_pending(sent, sent_key, sent_value)
     return found
 
 

@@ -13,6 +13,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
+from pykafka_core.native import collect_plain_batches
 from pykafka_core.records import BatchHeader, batches, iterate
 
 if TYPE_CHECKING:
@@ -20,7 +21,8 @@ if TYPE_CHECKING:
 
 __all__ = ["Replay", "replayed"]
 
-READ_SIZE_BYTES: Final = 4 * 1024 * 1024
+READ_SIZE_BYTES: Final = 1024 * 1024
+"""Little enough that the thread that serves clients has its turn often."""
 COMMIT_MARKER: Final = 1
 NO_PRODUCER: Final = -1
 
@@ -68,7 +70,11 @@ def replayed(log: Log) -> Replay:
         data = log.read(offset, READ_SIZE_BYTES, offset_limit=end)
         if not data:
             break
-        for batch in batches(data):
+        plain = 0
+        if not replay.open:
+            plain, next_offset = collect_plain_batches(data, replay.last)
+            offset = max(offset, next_offset)
+        for batch in batches(memoryview(data)[plain:]):
             header = BatchHeader.load(batch)
             offset = header.next_offset
             replay.batch(header, batch)

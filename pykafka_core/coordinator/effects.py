@@ -33,7 +33,8 @@ KeyValue = tuple[Record, Record | None, int]
 """A coordinator record: key, value (None: a tombstone) and the version the value is written in."""
 
 
-class Append(NamedTuple):
+@dataclass(slots=True, frozen=True, kw_only=True)
+class Append:
     """Append these records, in one batch, to the group's partition of __consumer_offsets."""
 
     group_id: str

@@ -171,7 +171,8 @@ class CommittedOffset(NamedTuple):
     topic_id: bytes = bytes(16)
 
 
-class CommitOffsets(NamedTuple):
+@dataclass(slots=True, frozen=True, kw_only=True)
+class CommitOffsets:
     """Answered with an ErrorCode for all, or a mapping from topic and partition to its ErrorCode."""
 
     group_id: str

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
         StorageExistsError,
         StorageNotFoundError,
     )
+    from ._group_records import collect_plain_batches, take_offset_commits
     from ._log import (
         AbortedTxn,
         Appended,
@@ -86,6 +87,7 @@ __all__ = [
     "Topic",
     "TopicConfig",
     "check_stored_batch",
+    "collect_plain_batches",
     "crc32c",
     "crc32c_by",
     "crc32c_kernels",
@@ -94,6 +96,7 @@ __all__ = [
     "find_record_by_timestamp",
     "find_record_of_max_timestamp",
     "load_batch_header",
+    "take_offset_commits",
     "validate_batch",
     "validate_batch_records",
     "wrap_records",
@@ -114,6 +117,7 @@ _SUBMODULES = {
         "StorageExistsError",
         "StorageNotFoundError",
     ),
+    "_group_records": ("collect_plain_batches", "take_offset_commits"),
     "_log": (
         "AbortedTxn",
         "Appended",

@@ -51,6 +51,9 @@ cdef extern from "record/batch.h" nogil:
         KC_BATCH_LENGTH_MIN
         KC_ATTRIBUTE_CODEC_MASK
         KC_ATTRIBUTE_LOG_APPEND_TIME
+        KC_ATTRIBUTE_TRANSACTIONAL
+        KC_ATTRIBUTE_CONTROL
+        KC_BATCH_MAGIC_VALUE
 
     struct kc_batch_header:
         int64_t base_offset
@@ -68,6 +71,21 @@ cdef extern from "record/batch.h" nogil:
         int8_t magic
 
     void kc_batch_header_load(const uint8_t *batch, kc_batch_header *out) noexcept
+
+
+cdef extern from "wire/reader.h" nogil:
+    struct kc_reader:
+        pass
+    void kc_reader_init(kc_reader *r, kc_slice bytes) noexcept
+    bint kc_reader_ok(const kc_reader *r) noexcept
+    size_t kc_read_remaining(const kc_reader *r) noexcept
+    int16_t kc_read_i16(kc_reader *r) noexcept
+    int32_t kc_read_i32(kc_reader *r) noexcept
+    int64_t kc_read_i64(kc_reader *r) noexcept
+    kc_slice kc_read_string(kc_reader *r) noexcept
+    kc_slice kc_read_compact_string(kc_reader *r) noexcept
+    uint32_t kc_read_tag_count(kc_reader *r) noexcept
+    kc_slice kc_read_tag(kc_reader *r, uint32_t *tag) noexcept
 
 
 cdef extern from "record/validate.h" nogil:

@@ -240,7 +240,7 @@ class Groups(RuleBasedStateMachine):
             return
         members = group.classic.members
         assert members.leader is None or members.leader in members
-        assert len(members) <= 5
+        assert len(members.joining) <= 5
 
     @invariant()
     def the_reactors_know_the_members(self) -> None:
