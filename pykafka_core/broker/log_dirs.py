@@ -30,7 +30,9 @@ from pykafka_core.metadata.errors import CorruptMetadataError
 from pykafka_core.metadata.files import sync_directory, write_atomically
 from pykafka_core.metadata.partition_directories import (
     DirectoryKind,
+    PartitionDirectory,
     deleted_directory_name,
+    future_directory_name,
     list_partition_directories,
     partition_directory_name,
     read_topic_id,
@@ -98,6 +100,10 @@ class LogDirs:
         self._places: Final[dict[Log, tuple[Directory, TopicPartition]]] = {}
         self._condemned: Final[list[tuple[float, Path]]] = []
         """What is to be deleted, and when, in the time of time.monotonic()."""
+        self._futures: Final[set[Log]] = set()
+        """Copies on their way; they are in `_places` and in no directory's `logs`."""
+        self._unfinished: Final[list[tuple[TopicPartition, Path]]] = []
+        """Moves that an earlier run did not end, and where to."""
         self._writing: Final = threading.Lock()
         """Held while a checkpoint is gathered and written, so that an older one never replaces a newer."""
 
@@ -108,6 +114,13 @@ class LogDirs:
     def path_of(self, opened: Log) -> Path:
         """The log directory in which an open log lies."""
         return self._places[opened][0].path
+
+    def directory_of(self, opened: Log) -> Directory:
+        return self._places[opened][0]
+
+    def directory_at(self, path: str) -> Directory | None:
+        """The log directory of this absolute path; None if there is none."""
+        return next((each for each in self._directories if str(each.path.absolute()) == path), None)
 
     @property
     def clean(self) -> bool:
@@ -149,10 +162,13 @@ class LogDirs:
             for found in partitions:
                 if found.kind is DirectoryKind.DELETED:
                     self._condemned.append((now, found.path))
-                if found.kind is not DirectoryKind.LIVE:
-                    continue
                 place = (found.topic, found.partition_id)
-                topic_id = self._topic_id(found.path)
+                if found.kind is DirectoryKind.FUTURE and not self._end_move(image, node_id, directory, found):
+                    self._give_up_copy(directory, found)
+                    continue
+                if found.kind in (DirectoryKind.DELETED, DirectoryKind.STRAY):
+                    continue
+                topic_id = self._topic_id(directory.path / partition_directory_name(*place))
                 reason = why_stray(image, node_id, directory.directory_id, *place, topic_id)
                 if reason is None and place in taken:
                     reason = "it lies in another log directory too"
@@ -160,9 +176,30 @@ class LogDirs:
                     log.warning("Found %s, which does not belong here: %s. It is left alone.", found.path, reason)
                     continue
                 if topic_id is None:
-                    write_topic_id(found.path, image.topics[found.topic].topic_id)
+                    write_topic_id(directory.path / partition_directory_name(*place), image.topics[place[0]].topic_id)
                 taken.add(place)
                 directory.found.add(place)
+
+    def _end_move(self, image: MetadataImage, node_id: int, directory: Directory, found: PartitionDirectory) -> bool:
+        """Let a copy take the place of its partition where the metadata says so already: Apache Kafka writes that
+        first, when the copy is complete."""
+        partition = image.partition(found.topic, found.partition_id)
+        path = directory.path / partition_directory_name(found.topic, found.partition_id)
+        if partition is None or partition.directory_of(node_id) != directory.directory_id or path.exists():
+            return False
+        if self._topic_id(found.path) != image.topics[found.topic].topic_id:
+            return False
+        found.path.rename(path)
+        sync_directory(directory.path)
+        log.info("Renamed %s to %s, which the metadata calls the partition", found.path, path.name)
+        return True
+
+    def _give_up_copy(self, directory: Directory, found: PartitionDirectory) -> None:
+        """A copy that was not finished is made anew: what it lacks cannot be told."""
+        aside = found.path.with_name(deleted_directory_name(found.topic, found.partition_id))
+        found.path.rename(aside)
+        self._condemned.append((time.monotonic(), aside))
+        self._unfinished.append(((found.topic, found.partition_id), directory.path))
 
     @staticmethod
     def _topic_id(path: Path) -> bytes | None:
@@ -268,6 +305,84 @@ class LogDirs:
             log.warning("While %s-%d was deleted: %s", *place, error)
         self._condemned.append((time.monotonic() + delay_s, path))
 
+    # ---- moves from one directory to another, see log_moves.py
+
+    @property
+    def has_unfinished(self) -> bool:
+        return bool(self._unfinished)
+
+    def take_unfinished(self) -> list[tuple[TopicPartition, Path]]:
+        """What moves an earlier run did not end: the partition, and where to. Told once."""
+        unfinished = list(self._unfinished)
+        self._unfinished.clear()
+        return unfinished
+
+    def create_future(
+        self, directory: Directory, place: TopicPartition, topic_id: bytes, first_offset: int, config: LogConfig
+    ) -> Log:
+        """Make an empty copy of a partition that begins at this offset. Raises OSError, EngineError."""
+        path = directory.path / future_directory_name(*place)
+        path.mkdir()
+        write_topic_id(path, topic_id)
+        (path / f"{first_offset:020d}.log").touch()
+        opened = Log(path, self._files, config=config, clean=True)
+        self._places[opened] = directory, place
+        self._futures.add(opened)
+        return opened
+
+    def extend_future(self, future: Log, offset: int, config: LogConfig) -> Log:
+        """Let an open copy end at this offset, though nothing lies before it; the copy is opened anew."""
+        directory, place = self._places.pop(future)
+        self._futures.discard(future)
+        path = Path(future.directory)
+        future.close()
+        (path / f"{offset:020d}.log").touch()
+        opened = Log(path, self._files, config=config, clean=True)
+        self._places[opened] = directory, place
+        self._futures.add(opened)
+        return opened
+
+    def discard_future(self, future: Log) -> None:
+        """Throw a copy away."""
+        self._futures.discard(future)
+        if future in self._places:
+            self._condemn(future, delay_s=0.0)
+
+    def reopen(self, closed: Log, config: LogConfig) -> Log:
+        """Open a log that was closed a moment ago, in its place. `forget` the closed one when nobody asks for it any
+        more."""
+        directory, place = self._places[closed]
+        path = directory.path / partition_directory_name(*place)
+        opened = Log(path, self._files, config=config, clean=True, log_start_offset=closed.log_start_offset)
+        directory.logs[place] = opened
+        self._places[opened] = directory, place
+        return opened
+
+    def forget(self, closed: Log) -> None:
+        self._places.pop(closed, None)
+
+    def promote(self, future: Log, directory: Directory, place: TopicPartition, *, cleaned_offset: int) -> None:
+        """Give a copy that is complete the name of its partition, durably. Raises OSError, EngineError."""
+        synced = future.flush()
+        path = directory.path / partition_directory_name(*place)
+        if path.exists():
+            aside = path.with_name(stray_directory_name(*place))
+            path.rename(aside)
+            log.warning("Moved %s, of which the metadata knows nothing, to %s", path, aside.name)
+        future.rename_directory(path)
+        sync_directory(directory.path)
+        self._futures.discard(future)
+        directory.logs[place] = future
+        directory.recovery_points[place] = synced
+        directory.cleaned[place] = cleaned_offset
+        self._write_checkpoints(directory)
+
+    def retire_moved(self, opened: Log, *, delay_s: float) -> None:
+        """Take the directory that a partition was moved from out of the way."""
+        directory = self._places[opened][0]
+        self._condemn(opened, delay_s=delay_s)
+        self._write_checkpoints(directory)
+
     def condemn_dropped(self, opened: Log, *, delay_s: float) -> None:
         """The segments that a log has dropped go after file.delete.delay.ms."""
         if opened not in self._places:
@@ -363,6 +478,11 @@ class LogDirs:
 
     def close(self) -> None:
         """Close every log and write the checkpoints. A directory in which something fails is not clean."""
+        for future in self._futures:
+            try:
+                future.close()
+            except (OSError, EngineError) as error:
+                log.warning("Cannot close the copy in %s: %s", future.directory, error)
         for directory in self._directories:
             directory.clean = True
             for place, opened in list(directory.logs.items()):

@@ -46,6 +46,7 @@ if TYPE_CHECKING:
     from pykafka_core.broker.config import BrokerConfig
     from pykafka_core.broker.config_admin import ConfigAdmin
     from pykafka_core.broker.groups import Groups
+    from pykafka_core.broker.log_moves import LogMoves
     from pykafka_core.broker.producer_ids import ProducerIds
     from pykafka_core.broker.quorum import Quorum
     from pykafka_core.broker.topic_admin import TopicAdmin
@@ -237,6 +238,7 @@ class RunningBroker:
                 "producer_ids": self._make_producer_ids,
                 "groups": self._make_groups,
                 "quorum": self._make_quorum,
+                "log_moves": self._make_log_moves,
                 "transactions": self._make_transactions,
             },
         )
@@ -283,6 +285,19 @@ class RunningBroker:
             server=self.server,
             configs=self._configs,
             topic_admin=lambda: self._ports["topic_admin"],
+            spawn=self._spawn,
+        )
+
+    def _make_log_moves(self) -> LogMoves:
+        from pykafka_core.broker.log_moves import LogMoves
+
+        return LogMoves(
+            topics=self._topics,
+            log_dirs=self._log_dirs,
+            configs=self._configs,
+            store=self._store,
+            node_id=self._node_id,
+            lock=self._admin_lock,
             spawn=self._spawn,
         )
 
@@ -373,6 +388,8 @@ class RunningBroker:
             self._spawn(check_advertised(self._listeners))
             if self._topics.find("__consumer_offsets") is not None:
                 self._ports["groups"]  # from here on it loads what the topic holds
+            if self._log_dirs.has_unfinished:
+                self._spawn(self._ports["log_moves"].resume())
             self._announce()
             on_started()
             try:

@@ -30,6 +30,7 @@ __all__ = [
     "PartitionDirectory",
     "create_partition_directory",
     "deleted_directory_name",
+    "future_directory_name",
     "list_partition_directories",
     "partition_directory_name",
     "read_topic_id",
@@ -69,6 +70,11 @@ def partition_directory_name(topic: str, partition_id: int) -> str:
 def deleted_directory_name(topic: str, partition_id: int) -> str:
     """A fresh name for a partition that is deleted. Each call gives another."""
     return _marked_name(topic, partition_id, DirectoryKind.DELETED)
+
+
+def future_directory_name(topic: str, partition_id: int) -> str:
+    """A fresh name for a copy on its way to another log directory."""
+    return _marked_name(topic, partition_id, DirectoryKind.FUTURE)
 
 
 def stray_directory_name(topic: str, partition_id: int) -> str:

@@ -3,6 +3,7 @@
 - No topics (null): all. Topics and partitions that are not here are left out.
 - Version 3 on has an error code for the whole; version 4 on total and usable bytes of the file system (KIP-827);
   version 5 says whether a directory takes no new partitions (KIP-1066): none is ever cordoned here.
+- A copy on its way to another directory is listed there as a future replica, with the offsets that it lacks.
 
 Source: KIP-113; kafka.server.ReplicaManager.describeLogDirs.
 """
@@ -23,12 +24,18 @@ from pykafka_core.protocol.messages.describe_log_dirs_response import (
 
 if TYPE_CHECKING:
     from pykafka_core.broker.log_dirs import LogDirs
+    from pykafka_core.broker.log_moves import LogMoves
     from pykafka_core.broker.topics import Topics
 
 
 @serves(ApiKey.DESCRIBE_LOG_DIRS, 1, 5)
 def describe_log_dirs(
-    request: DescribeLogDirsRequest, context: RequestContext, *, topics: Topics, log_dirs: LogDirs
+    request: DescribeLogDirsRequest,
+    context: RequestContext,
+    *,
+    topics: Topics,
+    log_dirs: LogDirs,
+    log_moves: LogMoves,
 ) -> DescribeLogDirsResponse:
     wanted = None if request.topics is None else {topic.topic: set(topic.partitions) for topic in request.topics}
     found: dict[str, dict[str, DescribeLogDirsTopic]] = {str(path): {} for path in log_dirs.paths}
@@ -45,6 +52,18 @@ def describe_log_dirs(
             entry.partitions.append(
                 DescribeLogDirsPartition(
                     partition_index=partition.index, partition_size=partition.log.size_bytes, offset_lag=0
+                )
+            )
+    for move in log_moves.all():
+        name, index = move.place
+        if wanted is None or index in wanted.get(name, ()):
+            here = found[str(move.directory.path)]
+            here.setdefault(name, DescribeLogDirsTopic(name=name)).partitions.append(
+                DescribeLogDirsPartition(
+                    partition_index=index,
+                    partition_size=move.future.size_bytes,
+                    offset_lag=move.lag,
+                    is_future_key=True,
                 )
             )
     results = []
