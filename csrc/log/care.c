@@ -76,7 +76,7 @@ static kc_status sync_all(const struct kc_disk *disk, const struct sync_list *li
     return status;
 }
 
-kc_status kc_log_flush(struct kc_log *log, int64_t *synced_offset) {
+static kc_status flush(struct kc_log *log, int64_t *synced_offset) {
     struct sync_list list;
     pthread_mutex_lock(&log->lock);
     kc_status status = kc_log_check_writable(log);
@@ -101,6 +101,13 @@ kc_status kc_log_flush(struct kc_log *log, int64_t *synced_offset) {
     return status;
 }
 
+kc_status kc_log_flush(struct kc_log *log, int64_t *synced_offset) {
+    pthread_mutex_lock(&log->flush_lock);
+    kc_status status = flush(log, synced_offset);
+    pthread_mutex_unlock(&log->flush_lock);
+    return status;
+}
+
 static void close_segments(struct kc_log *log) {
     pthread_mutex_lock(&log->page_lock);
     kc_index_page_release(&log->offset_page);
@@ -112,7 +119,7 @@ static void close_segments(struct kc_log *log) {
     kc_producer_state_release(&log->producers);
 }
 
-kc_status kc_log_close(struct kc_log *log) {
+static kc_status close_log(struct kc_log *log) {
     pthread_mutex_lock(&log->lock);
     if (log->closed) {
         pthread_mutex_unlock(&log->lock);
@@ -135,6 +142,13 @@ kc_status kc_log_close(struct kc_log *log) {
     atomic_store_explicit(&log->writable, false, memory_order_release);
     close_segments(log);
     pthread_mutex_unlock(&log->lock);
+    return status;
+}
+
+kc_status kc_log_close(struct kc_log *log) {
+    pthread_mutex_lock(&log->flush_lock);
+    kc_status status = close_log(log);
+    pthread_mutex_unlock(&log->flush_lock);
     return status;
 }
 

@@ -7,7 +7,8 @@
  *     landmark.c   what keeps a restart short
  *
  * Threads: `lock` guards every field but the atomics; `page_lock` guards the two pages and is taken inside `lock` or alone,
- * never the other way round. */
+ * never the other way round; `flush_lock` is taken before `lock`: a flush that finds nothing left to sync must not end before
+ * the one that is syncing it. */
 #ifndef KC_LOG_LOG_INTERNAL_H
 #define KC_LOG_LOG_INTERNAL_H
 
@@ -28,6 +29,7 @@ struct kc_log {
     _Atomic int64_t first_open_offset;     /* of the oldest open transaction, INT64_MAX: none; see txns.c */
     _Atomic int64_t last_abort_offset;     /* of the newest abort marker that an index knows of, -1: none */
 
+    pthread_mutex_t flush_lock;        /* held by a flush until the disk is done */
     pthread_mutex_t lock;
     struct kc_log_dir *dir;            /* one reference, or NULL */
     struct kc_file_cache *files;

@@ -147,6 +147,7 @@ kc_status kc_log_open(const char *directory, const struct kc_log_options *option
     struct kc_log *log = calloc(1, sizeof *log);
     if (!log) return KC_NO_MEMORY;
     atomic_init(&log->reference_count, 1);
+    pthread_mutex_init(&log->flush_lock, NULL);
     pthread_mutex_init(&log->lock, NULL);
     pthread_mutex_init(&log->page_lock, NULL);
     log->dir = kc_log_dir_retain(options->dir);
