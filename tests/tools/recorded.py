@@ -20,7 +20,7 @@ import shlex
 import subprocess
 import sys
 import tempfile
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 
 if __name__ == "__main__":
@@ -69,18 +69,24 @@ def shell(line: str, directory: Path) -> None:
 def normal(line: str, directory: Path, bootstrap: str) -> str:
     """Without what differs from one run to the next."""
     line = line.replace(str(directory), "DIR").replace(bootstrap, "HOST:9092")
-    line = re.sub(r"(?<![\w-])[\w-]{22}(?![\w-])", "ID", line)
+    line = re.sub(r'"/[^"]*"', '"LOGDIR"', line)
+    line = re.sub(r"(?<![\w./-])(?=[\w-]*[a-z])(?=[\w-]*[A-Z])(?=[\w-]*\d)[\w-]{22}(?![\w.-])", "ID", line)
     return re.sub(r"\b1[78]\d{11}\b", "TIME", line)
 
 
 def replay(
-    name: str, directory: Path, bootstrap: str = "HOST:9092", *, run: Callable[..., Ran] = run_ours
+    name: str,
+    directory: Path,
+    bootstrap: str = "HOST:9092",
+    *,
+    run: Callable[..., Ran] = run_ours,
+    leave_out: Iterable[str] = (),
 ) -> Iterator[tuple[Step, Ran]]:
-    """Each command of a session with what ours has answered to it."""
+    """Each command of a session with what ours has answered to it, but those that end in one of `leave_out`."""
     for step in read(name):
         if step.line.startswith("% "):
             shell(step.line[2:], directory)
-        elif step.is_command:
+        elif step.is_command and not step.line.endswith(tuple(leave_out)):
             command, *words = step.words(directory, bootstrap)
             yield step, run(command, *words, cwd=directory)
 

@@ -30,6 +30,9 @@ OURS = {
     "kafka-get-offsets": "get_offsets",
     "kafka-groups": "groups",
     "kafka-log-dirs": "log_dirs",
+    "kafka-leader-election": "leader_election",
+    "kafka-metadata-quorum": "metadata_quorum",
+    "kafka-reassign-partitions": "reassign_partitions",
     "kafka-storage": "storage",
     "kafka-topics": "topics",
 }
@@ -45,19 +48,24 @@ KAFKAS = {
     "kafka-get-offsets": "org.apache.kafka.tools.GetOffsetShell",
     "kafka-groups": "org.apache.kafka.tools.GroupsCommand",
     "kafka-log-dirs": "org.apache.kafka.tools.LogDirsCommand",
+    "kafka-leader-election": "org.apache.kafka.tools.LeaderElectionCommand",
+    "kafka-metadata-quorum": "org.apache.kafka.tools.MetadataQuorumCommand",
+    "kafka-reassign-partitions": "org.apache.kafka.tools.reassign.ReassignPartitionsCommand",
     "kafka-storage": "kafka.tools.StorageTool",
     "kafka-topics": "org.apache.kafka.tools.TopicCommand",
 }
 
 
+FRAME = re.compile(r"\s+at |\s+\.\.\. \d+ more")
+
+
 class Ran:
-    """What a command has answered. Java's stack frames are left out of `err`."""
+    """What a command has answered. Java's stack frames are left out."""
 
     def __init__(self, status: int, out: str, err: str) -> None:
         self.status = status
-        self.out = out.splitlines()
-        frame = re.compile(r"\s+at |\s+\.\.\. \d+ more")
-        self.err = [line for line in err.splitlines() if line and not frame.match(line)]
+        self.out = [line for line in out.splitlines() if not FRAME.match(line)]
+        self.err = [line for line in err.splitlines() if line and not FRAME.match(line)]
 
     def __repr__(self) -> str:
         return f"status {self.status}\nout {self.out}\nerr {self.err}"

@@ -12,9 +12,8 @@ from running import OURS, run_ours
 
 SCRIPTS = tomllib.loads((Path(__file__).resolve().parents[2] / "pyproject.toml").read_text())["project"]["scripts"]
 
-# Those for which Kafka uses argparse4j.
 # Of those whose command lines are argparse4j's: the status with which their help ends.
-ARGPARSE = {"kafka-cluster": 1, "kafka-features": 0, "kafka-storage": 0}
+ARGPARSE = {"kafka-cluster": 1, "kafka-features": 0, "kafka-metadata-quorum": 0, "kafka-storage": 0}
 
 
 @pytest.mark.parametrize("command", OURS)
