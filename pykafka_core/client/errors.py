@@ -48,7 +48,7 @@ class KafkaError(Exception):
 
     def __init__(self, code: int, message: str | None = None) -> None:
         self.code = ErrorCode(code)
-        super().__init__(message or sentence(self.code))
+        super().__init__(sentence(self.code) if message is None else message)
 
     @property
     def is_retriable(self) -> bool:

@@ -167,11 +167,10 @@ def load_properties(path: str | None) -> dict[str, str]:
     try:
         with open(path, "rb") as file:
             return parse_properties(file.read())
+    except FileNotFoundError as error:
+        raise ToolError(path, "java.nio.file.NoSuchFileException") from error
     except OSError as error:
-        raise ToolError(
-            f"{path} ({error.strerror})",
-            "java.nio.file.NoSuchFileException" if isinstance(error, FileNotFoundError) else "java.io.IOException",
-        ) from error
+        raise ToolError(f"{path} ({error.strerror})", "java.io.IOException") from error
     except PropertiesError as error:
         raise ToolError(f"{path}: {error}") from error
 

@@ -11,7 +11,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 from typing import TypeVar
 
-__all__ = ["hash_map_order", "partition_order"]
+__all__ = ["hash_map_order", "partition_order", "quota_order"]
 
 
 Key = TypeVar("Key")
@@ -37,6 +37,17 @@ def partition_order(partitions: Iterable[tuple[str, int]]) -> list[tuple[str, in
         return (31 * (31 + partition[1]) + hash_code(partition[0])) & 0xFFFFFFFF
 
     return _in_buckets(list(dict.fromkeys(partitions)), code, 16)
+
+
+def quota_order(entities: Iterable[tuple[tuple[str, str | None], ...]]) -> list[tuple[tuple[str, str | None], ...]]:
+    """The keys of a HashMap of quota entities, made for as many as there are (ClientQuotaEntity, AbstractMap)."""
+
+    def code(entity: tuple[tuple[str, str | None], ...]) -> int:
+        pairs = (hash_code(kind) ^ (0 if name is None else hash_code(name)) for kind, name in entity)
+        return (31 + sum(pairs)) & 0xFFFFFFFF
+
+    keys = list(dict.fromkeys(entities))
+    return _in_buckets(keys, code, len(keys))
 
 
 def _in_buckets(keys: list[Key], code_of: Callable[[Key], int], capacity: int) -> list[Key]:

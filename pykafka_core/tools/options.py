@@ -30,6 +30,8 @@ class Options:
     """Option name without dashes -> the values it was given, in order; for a flag, an empty string each time."""
     arguments: list[str] = field(default_factory=list)
     """What is no option."""
+    order: list[str] = field(default_factory=list)
+    """The names of the options as they were given, repeats and all."""
 
     def last(self, name: str) -> str | None:
         given = self.values.get(name)
@@ -70,6 +72,7 @@ def parse_options(words: Sequence[str], known: Mapping[str, bool | None]) -> Opt
                 )
             value = waiting.pop()
         options.values.setdefault(name, []).append(value)
+        options.order.append(name)
     return options
 
 

@@ -1,6 +1,6 @@
 """Topics as a command line names them: regular expressions, lists, internal topics.
 
-Source: org.apache.kafka.server.util.TopicFilter.IncludeList.
+Source: org.apache.kafka.server.util.TopicFilter.IncludeList, org.apache.kafka.common.internals.Topic.
 """
 
 from __future__ import annotations
@@ -9,7 +9,7 @@ import re
 
 from pykafka_core.tools.command import ToolError
 
-__all__ = ["INTERNAL_TOPICS", "IncludeList", "has_collision_characters"]
+__all__ = ["INTERNAL_TOPICS", "IncludeList", "has_collision_characters", "name_fault"]
 
 INTERNAL_TOPICS = frozenset({"__consumer_offsets", "__transaction_state", "__share_group_state"})
 
@@ -31,3 +31,19 @@ class IncludeList:
 def has_collision_characters(name: str) -> bool:
     """Whether metrics of two topics could be taken for each other because of this name."""
     return "." in name or "_" in name
+
+
+def name_fault(name: str) -> str | None:
+    """Why this can be no topic's name; None where it can."""
+    if not name:
+        return "Topic name is invalid: the empty string is not allowed"
+    if name in (".", ".."):
+        return f"Topic name is invalid: '{name}' is not allowed"
+    if len(name) > 249:
+        return f"Topic name is invalid: the length of '{name}' is longer than the max allowed length 249"
+    if re.fullmatch(r"[a-zA-Z0-9._-]+", name) is None:
+        return (
+            f"Topic name is invalid: '{name}' contains one or more characters other than ASCII alphanumerics, '.', "
+            "'_' and '-'"
+        )
+    return None

@@ -121,16 +121,16 @@ def test_both_tools_say_the_same_of_both_brokers(ours: Broker, kafka: Broker) ->
 
 
 @contextmanager
-def member(broker: Broker, topic: str, group: str) -> Iterator[None]:
-    """A consumer that has its partitions and keeps them."""
+def member(broker: Broker, topic: str, group: str, record_count: int) -> Iterator[None]:
+    """A consumer that has read so many records, has committed them and keeps its partitions."""
     from confluent_kafka import Consumer
 
     consumer = Consumer({"bootstrap.servers": broker.bootstrap, "group.id": group, "client.id": "mine",
                          "auto.offset.reset": "earliest"})  # fmt: skip
     consumer.subscribe([topic])
     try:
-        while consumer.poll(0.2) is None:
-            pass
+        while record_count:
+            record_count -= consumer.poll(0.2) is not None
         consumer.commit(asynchronous=False)
         yield
     finally:
@@ -142,7 +142,7 @@ def test_a_group_with_a_member(ours: Broker, kafka: Broker) -> None:
     told: dict[str, list[tuple[int, list[str], list[str]]]] = {}
     for broker in (ours, kafka):
         make_topic(broker, "with-member", 2, *"abcdefgh")
-        with member(broker, "with-member", "members"):
+        with member(broker, "with-member", "members", 8):
             for words in (["--describe"], ["--describe", "--members"], ["--describe", "--members", "--verbose"],
                           ["--describe", "--state"], ["--delete"],
                           ["--reset-offsets", "--topic", "with-member", "--to-latest", "--execute"],
