@@ -96,6 +96,7 @@ def test_handlers_name_ports_that_exist() -> None:
         "opening",
         "groups",
         "quorum",
+        "transactions",
         "log_moves",
     }
     for key in set(SERVED) - WITHOUT_HANDLER:

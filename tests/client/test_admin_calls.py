@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from pykafka_core.client.admin import create_topic
+from pykafka_core.client.admin import create_topic, describe_log_dirs
 from pykafka_core.client.admin_cluster import (
     UpgradeType,
     describe_features,
@@ -16,6 +16,8 @@ from pykafka_core.client.admin_cluster import (
 from pykafka_core.client.admin_partitions import (
     ElectionType,
     alter_partition_reassignments,
+    alter_replica_log_dirs,
+    describe_producers,
     elect_leaders,
     list_partition_reassignments,
 )
@@ -29,6 +31,7 @@ from pykafka_core.client.admin_quotas import (
 )
 from pykafka_core.client.cluster import Client
 from pykafka_core.client.errors import KafkaError
+from pykafka_core.client.producer import Producer, ProducerSettings
 from pykafka_core.protocol.errors import ErrorCode
 
 Address = tuple[str, int]
@@ -101,3 +104,21 @@ async def test_partitions(address: Address) -> None:
         assert codes(moved) == {("elected", 0): 0, ("missing", 0): ErrorCode.UNKNOWN_TOPIC_OR_PARTITION}
         assert await list_partition_reassignments(client) == {}
         assert await list_partition_reassignments(client, [("elected", 0)]) == {}
+
+
+async def test_producers_and_log_directories(address: Address) -> None:
+    async with Client([address]) as client:
+        await create_topic(client, "placed", partition_count=1)
+        producer = Producer(client, ProducerSettings(idempotent=True))
+        await (await producer.send("placed", b"value"))
+        await producer.close()
+        found = await describe_producers(client, [("placed", 0), ("missing", 0)])
+        states = found["placed", 0]
+        assert not isinstance(states, KafkaError)
+        assert [each.last_sequence for each in states] == [0]
+        assert isinstance(found["missing", 0], KafkaError)
+        (directories,) = (await describe_log_dirs(client, [1])).values()
+        outcomes = await alter_replica_log_dirs(client, 1, {("placed", 0): directories[0].log_dir})
+        assert codes(outcomes) == {("placed", 0): 0}
+        outcomes = await alter_replica_log_dirs(client, 1, {("placed", 0): "/nowhere"})
+        assert codes(outcomes) == {("placed", 0): ErrorCode.LOG_DIR_NOT_FOUND}
