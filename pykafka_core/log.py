@@ -34,6 +34,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Self
 
 from pykafka_core.native import (
+    AbortedTxn,
     Appended,
     ClosedError,
     CorruptRecordError,
@@ -43,6 +44,7 @@ from pykafka_core.native import (
     KafkaStorageError,
     LimitError,
     OffsetOutOfRangeError,
+    ProducerInfo,
     ProducerStateError,
     Recovery,
     SegmentInfo,
@@ -56,6 +58,7 @@ if TYPE_CHECKING:
     from pykafka_core.records import BatchRules
 
 __all__ = [
+    "AbortedTxn",
     "Appended",
     "ClosedError",
     "CorruptRecordError",
@@ -67,6 +70,7 @@ __all__ = [
     "Log",
     "LogConfig",
     "OffsetOutOfRangeError",
+    "ProducerInfo",
     "ProducerStateError",
     "Recovery",
     "SegmentInfo",
@@ -111,6 +115,9 @@ class Log(_Log):
     the log to that end.  `raise_start_offset(offset)` deletes records as DeleteRecords does, `drop_segments()` then
     renames whole segments below it to `.deleted` and returns their number.  `segments()` lists what there is.
     `end_offset_for_epoch(epoch)`, `epoch_for_offset(offset)`, `assign_epoch(epoch)`: KIP-101, KIP-279.
+    `append_marker(...)` ends a producer's transaction; `last_stable_offset` lies below all that are open,
+    `aborted_txns(offset, end_offset)` lists the aborted ones of a range, `producers()` whom the log remembers.
+    `append` takes transactional batches without asking anybody.
     `rename_directory(path)` moves the log.  `close()` writes all that makes the next opening quick.
     """
 
