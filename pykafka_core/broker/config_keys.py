@@ -267,6 +267,15 @@ _key("transaction.max.timeout.ms", INT, 900000, "The longest transaction timeout
      check=Range(1), importance=HIGH)
 _key("transactional.id.expiration.ms", INT, 604800000, "Idle transactional ids are forgotten after this time.",
      check=Range(1), importance=HIGH)
+_key("transaction.abort.timed.out.transaction.cleanup.interval.ms", INT, 10000,
+     "How often open transactions are looked at for their timeout.", check=Range(1), importance=LOW)
+_key("transaction.remove.expired.transaction.cleanup.interval.ms", INT, 3600000,
+     "How often transactional ids are looked at for expiry.", check=Range(1), importance=LOW)
+_key("add.partitions.to.txn.retry.backoff.ms", INT, 20,
+     "How long a produce request waits before it asks again to be added to a transaction while the one before is being "
+     "ended.", check=Range(1), importance=HIGH)
+_key("add.partitions.to.txn.retry.backoff.max.ms", INT, 100, "For how long it does so.",
+     check=Range(0), importance=HIGH)
 _key("transaction.partition.verification.enable", BOOLEAN, True,
      "Ask the coordinator before a transaction's first write to a partition.", importance=LOW, mode=CLUSTER_WIDE)
 _key("producer.id.expiration.ms", INT, 86400000, "Idle producer ids are forgotten after this time.",

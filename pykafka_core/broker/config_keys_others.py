@@ -63,10 +63,6 @@ def _key(
 
 # fmt: off
 # ---- the cluster
-_key("add.partitions.to.txn.retry.backoff.max.ms", INT, 100,
-     "How long the broker may go on asking a coordinator about a transaction for its client.", check=Range(0))
-_key("add.partitions.to.txn.retry.backoff.ms", INT, 20,
-     "How long it waits between two such questions.", check=Range(1))
 _key("config.providers", LIST, (), "Java classes that fill in placeholders in configs; none can be loaded here.",
      mode=CLUSTER_WIDE)
 _key("controlled.shutdown.enable", BOOLEAN, True, "Hand leadership to other brokers before a stop.")
@@ -172,10 +168,6 @@ _key("share.coordinator.write.timeout.ms", INT, 5000,
      "How long a write may wait for the replicas of __share_group_state.", check=Range(1))
 
 # ---- transactions
-_key("transaction.abort.timed.out.transaction.cleanup.interval.ms", INT, 10000,
-     "How often transactions are looked at for their timeout.", check=Range(1))
-_key("transaction.remove.expired.transaction.cleanup.interval.ms", INT, 3600000,
-     "How often transactional ids are looked at for expiry.", check=Range(1))
 _key("transaction.state.log.load.buffer.size", INT, 5242880,
      "Bytes of __transaction_state that are read at a time while loading.", check=Range(1))
 _key("transaction.two.phase.commit.enable", BOOLEAN, False,

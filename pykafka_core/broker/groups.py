@@ -27,7 +27,6 @@ from pykafka_core.coordinator.effects import (
     CancelTimer,
     CloseHeartbeats,
     Effect,
-    KeyValue,
     OpenHeartbeats,
     Reply,
     StartTimer,
@@ -45,6 +44,7 @@ from pykafka_core.coordinator.events import (
 )
 from pykafka_core.coordinator.groups import Group, GroupCoordinator
 from pykafka_core.coordinator.partitioning import partition_for
+from pykafka_core.coordinator.transactional_commits import AppendTransactional, EndTransactionalOffsets
 from pykafka_core.native import BatchBuilder
 from pykafka_core.protocol.errors import ErrorCode
 from pykafka_core.protocol.records.framing import encode_coordinator_key, encode_coordinator_value
@@ -75,6 +75,9 @@ APPEND_ERRORS: Final[dict[int, ErrorCode]] = {
     ErrorCode.MESSAGE_TOO_LARGE: ErrorCode.MESSAGE_TOO_LARGE,
 }
 """What members are told of a failed append; any other failure is unexpected."""
+PRODUCER_ERRORS: Final = frozenset({ErrorCode.INVALID_PRODUCER_EPOCH, ErrorCode.INVALID_TXN_STATE})
+"""What a partition says of a transaction, to be told as it is."""
+TRANSACTIONAL: Final = 0x10
 
 
 def group_config(values: Any) -> GroupConfig:
@@ -150,6 +153,20 @@ class Groups:
         self._step(event)
         return answer
 
+    def partition_of(self, group_id: str) -> int:
+        """The group's partition of __consumer_offsets, which need not be there yet."""
+        topic = self._topics.find(OFFSETS_TOPIC)
+        if topic is not None:
+            return partition_for(group_id, len(topic.partitions))
+        return partition_for(group_id, self._configs.broker_values()["offsets.topic.num.partitions"])
+
+    def is_loading_partition(self, index: int) -> bool:
+        return index in self._loading
+
+    def end_transaction(self, index: int, producer_id: int, *, commit: bool) -> None:
+        """A marker was written to this partition of __consumer_offsets."""
+        self._step(EndTransactionalOffsets(offsets_partition=index, producer_id=producer_id, commit=commit))
+
     async def coordinator_error(self) -> ErrorCode:
         """NONE if this broker can be named as the coordinator of a group; the topic is made if it is missing."""
         async with self._creating:
@@ -169,7 +186,7 @@ class Groups:
     def _now(self) -> Now:
         return Now(int(self._loop.time() * 1000), time.time_ns() // 1_000_000)
 
-    def _step(self, event: Event) -> None:
+    def _step(self, event: Event | EndTransactionalOffsets) -> None:
         now = self._now()
         self._run(self.coordinator.step(event, now), now)
 
@@ -179,7 +196,7 @@ class Groups:
                 case Reply():
                     self._reply(effect)
                 case Append():
-                    error = self._append(effect.group_id, effect.records)
+                    error = self._append(effect)
                     appended = Appended(group_id=effect.group_id, ticket=effect.ticket, error=error)
                     self._run(self.coordinator.step(appended, now), now)
                 case StartTimer():
@@ -215,25 +232,33 @@ class Groups:
         heard_ms = self._server.heard_ms(group_id, timer[1]) if timer[0] == "session" else -1
         self._step(TimerFired(group_id=group_id, timer=timer, heard_ms=heard_ms))
 
-    def _append(self, group_id: str, records: Iterable[KeyValue]) -> ErrorCode:
+    def _append(self, effect: Append) -> ErrorCode:
         topic = self._topics.find(OFFSETS_TOPIC)
         if topic is None:
             return ErrorCode.NOT_COORDINATOR
-        builder = BatchBuilder()
+        transaction = effect if isinstance(effect, AppendTransactional) else None
+        builder = BatchBuilder() if transaction is None else transactional_builder(transaction)
         timestamp = time.time_ns() // 1_000_000
-        for key, value, version in records:
+        for key, value, version in effect.records:
             builder.add(
                 timestamp,
                 encode_coordinator_key(key),
                 None if value is None else encode_coordinator_value(value, version),
             )
-        partition = topic.partitions[partition_for(group_id, len(topic.partitions))]
-        outcome = partition.append(builder.finish(), topic.native.config)
+        partition = topic.partitions[partition_for(effect.group_id, len(topic.partitions))]
+        outcome = partition.append(
+            builder.finish(),
+            topic.native.config,
+            guard=0 if transaction is None else transaction.guard,
+            by_coordinator=True,
+        )
         if not outcome.error_code:
             return ErrorCode.NONE
+        if outcome.error_code in PRODUCER_ERRORS:
+            return ErrorCode(outcome.error_code)
         log.error(
             "Cannot write the records of group %r to %s-%d: %s",
-            group_id, OFFSETS_TOPIC, partition.index, ErrorCode(outcome.error_code).meaning,
+            effect.group_id, OFFSETS_TOPIC, partition.index, ErrorCode(outcome.error_code).meaning,
         )  # fmt: skip
         return APPEND_ERRORS.get(outcome.error_code, ErrorCode.UNKNOWN_SERVER_ERROR)
 
@@ -332,3 +357,9 @@ class Groups:
         for timer in self._timers.values():
             timer.cancel()
         self._timers.clear()
+
+
+def transactional_builder(effect: AppendTransactional) -> BatchBuilder:
+    return BatchBuilder(
+        producer_id=effect.producer_id, producer_epoch=effect.producer_epoch, attributes=TRANSACTIONAL
+    )

@@ -30,6 +30,18 @@ class ProducerIds:
 
     async def next(self) -> int:
         """Return a producer id that nobody has been given. Raises MetadataError if no new block could be claimed."""
+        given = await self.spare()
+        self.take(given)
+        return given
+
+    def take(self, spare: int) -> None:
+        """Use the id that `spare` has named."""
+        assert spare == self._next
+        self._next += 1
+
+    async def spare(self) -> int:
+        """Name the id that is the next to be given, for whoever can tell only later, but before others have their
+        turn, whether it is needed. Raises MetadataError."""
         while self._next == self._end:
             # Those who wait here while a block is being claimed find it claimed when their turn comes.
             async with self._lock:
@@ -43,6 +55,4 @@ class ProducerIds:
                         continue
                     self._next = image.next_producer_id
                     self._end = self._next + BLOCK_SIZE
-        given = self._next
-        self._next += 1
-        return given
+        return self._next

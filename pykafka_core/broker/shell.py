@@ -50,7 +50,8 @@ if TYPE_CHECKING:
     from pykafka_core.broker.producer_ids import ProducerIds
     from pykafka_core.broker.quorum import Quorum
     from pykafka_core.broker.topic_admin import TopicAdmin
-    from pykafka_core.broker.txn_verification import Transactions
+    from pykafka_core.broker.transaction_markers import Markers
+    from pykafka_core.broker.transactions import Transactions
     from pykafka_core.protocol.message import Record
 
 __all__ = ["Broker", "StartTopic"]
@@ -240,13 +241,27 @@ class RunningBroker:
                 "quorum": self._make_quorum,
                 "log_moves": self._make_log_moves,
                 "transactions": self._make_transactions,
+                "markers": self._make_markers,
             },
         )
 
     def _make_transactions(self) -> Transactions:
-        from pykafka_core.broker.txn_verification import NoTransactions
+        from pykafka_core.broker.transactions import Transactions
 
-        return NoTransactions()
+        return Transactions(
+            store=self._store,
+            topics=self._topics,
+            configs=self._configs,
+            producer_ids=self._ports["producer_ids"],
+            markers=self._ports["markers"],
+            topic_admin=lambda: self._ports["topic_admin"],
+            spawn=self._spawn,
+        )
+
+    def _make_markers(self) -> Markers:
+        from pykafka_core.broker.transaction_markers import Markers
+
+        return Markers(store=self._store, topics=self._topics, groups=lambda: self._ports["groups"])
 
     def _make_topic_admin(self) -> TopicAdmin:
         from pykafka_core.broker.topic_admin import TopicAdmin
@@ -390,6 +405,8 @@ class RunningBroker:
                 self._ports["groups"]  # from here on it loads what the topic holds
             if self._log_dirs.has_unfinished:
                 self._spawn(self._ports["log_moves"].resume())
+            if self._topics.find("__transaction_state") is not None:
+                self._ports["transactions"]
             self._announce()
             on_started()
             try:
@@ -428,6 +445,8 @@ class RunningBroker:
         self.server.quiesce()
         if "groups" in self._ports:
             self._ports["groups"].stop()
+        if "transactions" in self._ports:
+            self._ports["transactions"].stop()
         try:
             async with asyncio.timeout(DRAIN_S):
                 # The reactors set no event when they are idle.

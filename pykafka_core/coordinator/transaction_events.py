@@ -6,7 +6,7 @@ second. `request` is a number by which the broker knows to whom a `TxnReply` goe
     event   InitProducer  AddPartitions  VerifyPartitions  EndTransaction    from clients and other brokers
             TimeOut  ExpireId                                                from the broker's timers
             StateAppended  MarkersWritten  RetryDue                          answers to effects
-    effect  AppendState  WriteMarkers  RetryLater  TxnReply  SpareTaken
+    effect  AppendState  WriteMarkers  ExpectRecords  RetryLater  TxnReply  SpareTaken
 
 An `AppendState` is answered with `StateAppended` of the same ticket, `WriteMarkers` with `MarkersWritten`, at once or
 later; until then the transactional id changes its state for nobody.
@@ -29,6 +29,7 @@ __all__ = [
     "AddPartitions",
     "AppendState",
     "EndTransaction",
+    "ExpectRecords",
     "ExpireId",
     "InitProducer",
     "MarkersWritten",
@@ -180,6 +181,14 @@ class WriteMarkers(NamedTuple):
     partitions: frozenset[TopicPartition]
 
 
+class ExpectRecords(NamedTuple):
+    """The producer will write to these partitions: they need not ask (KIP-890's verification)."""
+
+    producer_id: int
+    epoch: int
+    partitions: frozenset[TopicPartition]
+
+
 class RetryLater(NamedTuple):
     """Send `RetryDue` after this many milliseconds."""
 
@@ -199,4 +208,4 @@ class SpareTaken(NamedTuple):
     producer_id: int
 
 
-TxnEffect = AppendState | WriteMarkers | RetryLater | TxnReply | SpareTaken
+TxnEffect = AppendState | WriteMarkers | ExpectRecords | RetryLater | TxnReply | SpareTaken

@@ -35,6 +35,8 @@ class CommitTransactionalOffsets(CommitOffsets):
     producer_epoch: int
     offsets_partition: int
     """The partition of __consumer_offsets that the group belongs to."""
+    guard: int = 0
+    """What the partition gave for the question whether it is in the transaction; goes with the append."""
 
 
 @dataclass(slots=True, frozen=True, kw_only=True)
@@ -52,6 +54,7 @@ class AppendTransactional(Append):
 
     producer_id: int
     producer_epoch: int
+    guard: int
 
 
 class GroupOfAnyKind(Protocol):
@@ -104,6 +107,7 @@ class TransactionalCommits:
                 records=plain.records,
                 producer_id=event.producer_id,
                 producer_epoch=event.producer_epoch,
+                guard=event.guard,
             )
         ]
 

@@ -36,6 +36,7 @@ from pykafka_core.coordinator.transaction_events import (
     AddPartitions,
     AppendState,
     EndTransaction,
+    ExpectRecords,
     ExpireId,
     InitProducer,
     MarkersWritten,
@@ -57,7 +58,8 @@ from pykafka_core.protocol.errors import ErrorCode
 __all__ = ["TransactionCoordinator", "TransactionalId"]
 
 RETRY_MS: Final = 100
-"""How long to wait before what a disk refused is tried again."""
+RETRY_MAX_MS: Final = 10_000
+"""How long to wait before what a disk refused is tried again: at first, and after many times."""
 NEVER: Final = 2**63
 NO_REQUEST: Final = 0
 
@@ -78,7 +80,7 @@ Then = Callable[[ErrorCode, Now], list[TxnEffect]]
 class TransactionalId:
     """A transactional id in memory."""
 
-    __slots__ = ("deadline_ms", "failed_fence", "pending", "state", "ticket", "unmarked")
+    __slots__ = ("deadline_ms", "failed_fence", "pending", "retries", "state", "ticket", "unmarked")
 
     def __init__(self, state: TransactionState) -> None:
         self.state = state
@@ -90,6 +92,7 @@ class TransactionalId:
         """The epoch was moved to fence a producer, and the log did not take it: it need not be moved again."""
         self.unmarked: frozenset[TopicPartition] = NOTHING
         """Partitions that have not taken the marker of the transaction's end."""
+        self.retries = 0
         self.deadline_ms = NEVER
         """By the clock that only rises."""
 
@@ -158,10 +161,15 @@ class TransactionCoordinator:
                 effects += self._tell(transactional_id, found, now)
         return effects
 
-    def unload(self, transactional_ids: Iterable[str]) -> None:
-        """This broker coordinates these no longer."""
+    def unload(self, transactional_ids: Iterable[str], now: Now) -> list[TxnEffect]:
+        """This broker coordinates these no longer: whoever waits is sent elsewhere."""
+        effects: list[TxnEffect] = []
         for transactional_id in transactional_ids:
-            self.ids.pop(transactional_id, None)
+            found = self.ids.pop(transactional_id)
+            then = self._then.pop(found.ticket, None)
+            if then is not None:
+                effects += then(ErrorCode.NOT_COORDINATOR, now)
+        return effects
 
     # ---- a producer comes
 
@@ -254,9 +262,13 @@ class TransactionCoordinator:
                 deadline_ms = now.clock_ms + state.timeout_ms
 
             def stored(error: ErrorCode, now: Now) -> list[TxnEffect]:
-                if not error:
-                    found.deadline_ms = deadline_ms
-                return [TxnReply(event.request, error)]
+                reply = TxnReply(event.request, error)
+                if error:
+                    return [reply]
+                found.deadline_ms = deadline_ms
+                if event.client_version >= EPOCH_BUMP_VERSION:
+                    return [reply]  # it was a partition that asked
+                return [ExpectRecords(event.producer_id, event.epoch, event.partitions), reply]
 
             return [self._change(event.transactional_id, found, new, stored)]
         return [TxnReply(event.request, error)]
@@ -327,6 +339,7 @@ class TransactionCoordinator:
         """The decision is in the log: tell the partitions."""
         found.pending = True
         found.failed_fence = False
+        found.retries = 0
         found.deadline_ms = NEVER
         found.unmarked = found.state.partitions
         return self._go_on(transactional_id, found, now)
@@ -368,7 +381,9 @@ class TransactionCoordinator:
 
     def _later(self, transactional_id: str, found: TransactionalId) -> RetryLater:
         found.ticket = self._next_ticket()
-        return RetryLater(transactional_id, found.ticket, RETRY_MS)
+        delay_ms = min(RETRY_MS << found.retries, RETRY_MAX_MS)
+        found.retries = min(found.retries + 1, 16)
+        return RetryLater(transactional_id, found.ticket, delay_ms)
 
     def _retry(self, event: RetryDue, now: Now) -> list[TxnEffect]:
         found = self._awaited(event)
@@ -383,7 +398,7 @@ class TransactionCoordinator:
 
         def stored(error: ErrorCode, now: Now) -> list[TxnEffect]:
             if not error:
-                del self.ids[event.transactional_id]
+                self.ids.pop(event.transactional_id, None)
             return []
 
         return [self._change(event.transactional_id, found, None, stored)]

@@ -11,6 +11,7 @@ from __future__ import annotations
 import time
 from collections.abc import Mapping
 from pathlib import Path
+from typing import Final
 
 from pykafka_core.metadata.local_records import METADATA_VERSION_DEFAULT, Voter, VoterSet
 from pykafka_core.metadata.local_snapshot import SnapshotId, read_snapshot, write_snapshot
@@ -19,9 +20,12 @@ from pykafka_core.protocol.records.metadata.feature_level_record import FeatureL
 
 __all__ = ["first_records", "write_bootstrap", "write_first_voters"]
 
+OTHER_FEATURES: Final = {"transaction.version": 2}
+"""Levels that a new cluster begins with, of the features that are built."""
+
 
 def _feature_records(features: Mapping[str, int]) -> list[Record]:
-    levels = {"metadata.version": METADATA_VERSION_DEFAULT, **features}
+    levels = {"metadata.version": METADATA_VERSION_DEFAULT, **OTHER_FEATURES, **features}
     return [FeatureLevelRecord(name=name, feature_level=level) for name, level in levels.items() if level]
 
 

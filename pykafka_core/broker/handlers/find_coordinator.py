@@ -1,8 +1,8 @@
 """FindCoordinator (10), versions 0-6: which broker coordinates a group or a transactional id.
 
-One broker coordinates all groups. Asked for the first of them it creates __consumer_offsets and answers when the topic
-is there; Kafka answers COORDINATOR_NOT_AVAILABLE and lets the client come back, but one broker has nothing to wait for.
-Transactional ids and share groups it does not coordinate yet: COORDINATOR_NOT_AVAILABLE.
+One broker coordinates all groups and transactional ids. Asked for the first of them it creates __consumer_offsets, or
+__transaction_state, and answers when the topic is there; Kafka answers COORDINATOR_NOT_AVAILABLE and lets the client
+come back, but one broker has nothing to wait for. Share groups it does not coordinate yet: COORDINATOR_NOT_AVAILABLE.
 
 It must be served whatever else is, because librdkafka takes its presence for the sign of a broker that knows lz4:
 without it, lz4 is silently left out of what producers compress (its feature map, since 0.9).
@@ -27,8 +27,10 @@ from pykafka_core.protocol.messages.find_coordinator_response import Coordinator
 if TYPE_CHECKING:
     from pykafka_core.broker.cluster import Cluster
     from pykafka_core.broker.groups import Groups
+    from pykafka_core.broker.transactions import Transactions
 
 GROUP = 0
+TRANSACTION = 1
 SHARE = 2
 SHARE_VERSION = 6
 BATCHED_VERSION = 4
@@ -36,7 +38,12 @@ BATCHED_VERSION = 4
 
 @serves(ApiKey.FIND_COORDINATOR, 0, 6)
 async def find_coordinator(
-    request: FindCoordinatorRequest, context: RequestContext, *, cluster: Cluster, groups: Groups
+    request: FindCoordinatorRequest,
+    context: RequestContext,
+    *,
+    cluster: Cluster,
+    groups: Groups,
+    transactions: Transactions,
 ) -> FindCoordinatorResponse:
     # What Kafka says when all is well.
     message = "NONE" if context.api_version < BATCHED_VERSION else ""
@@ -46,8 +53,12 @@ async def find_coordinator(
         code = await groups.coordinator_error()
         if code:
             message = "The topic of committed offsets could not be created."
+    elif request.key_type == TRANSACTION:
+        code = await transactions.coordinator_error()
+        if code:
+            message = "The topic of transactions could not be created."
     else:
-        code, message = ErrorCode.COORDINATOR_NOT_AVAILABLE, "This broker coordinates groups only."
+        code, message = ErrorCode.COORDINATOR_NOT_AVAILABLE, "This broker does not coordinate share groups."
     node_id, host, port = -1, "", -1
     if not code:
         (node,) = cluster.nodes(context)

@@ -1,4 +1,5 @@
-"""FindCoordinator in every version: groups are coordinated here once their topic exists; each other key is refused.
+"""FindCoordinator in every version: groups and transactional ids are coordinated here once their topics exist; each
+other key is refused.
 
 Method: a stand-in for the coordinator service says whether the topic exists.
 """
@@ -24,8 +25,8 @@ class TopicCannotBeMade(TopicExists):
     error = ErrorCode.COORDINATOR_NOT_AVAILABLE
 
 
-def ports(groups=TopicExists):
-    return {"cluster": fake_cluster(), "groups": groups()}
+def ports(groups=TopicExists, transactions=TopicExists):
+    return {"cluster": fake_cluster(), "groups": groups(), "transactions": transactions()}
 
 
 @pytest.mark.parametrize("version", range(4))
@@ -40,10 +41,17 @@ async def test_without_the_topic_nobody_coordinates(version):
     assert (answer.error_code, answer.node_id, answer.host, answer.port) == (NOT_AVAILABLE, -1, "", -1)
 
 
+@pytest.mark.parametrize("version", range(1, 4))
+async def test_a_transactional_id_is_coordinated_here(version):
+    answer = await ask(ports(TopicCannotBeMade), FindCoordinatorRequest(key="t", key_type=1), version)
+    assert (answer.error_code, answer.node_id) == (0, NODE_ID)
+
+
 @pytest.mark.parametrize("version", range(4, 7))
 @pytest.mark.parametrize(("key_type", "code", "node_id"), [(0, 0, NODE_ID), (1, NOT_AVAILABLE, -1)])
 async def test_each_key_of_several_is_answered(version, key_type, code, node_id):
-    answer = await ask(ports(), FindCoordinatorRequest(key_type=key_type, coordinator_keys=["a", "b"]), version)
+    given = ports(transactions=TopicCannotBeMade)
+    answer = await ask(given, FindCoordinatorRequest(key_type=key_type, coordinator_keys=["a", "b"]), version)
     assert [(c.key, c.error_code, c.node_id) for c in answer.coordinators] == [
         ("a", code, node_id),
         ("b", code, node_id),

@@ -1,4 +1,6 @@
-"""InitProducerId: ids that are never given twice, and truthful refusals.
+"""InitProducerId without a transactional id: ids that are never given twice, and truthful refusals.
+
+With one it is in tests/broker/test_transactions.py.
 
 Method: requests through codec, dispatcher and handler; the metadata store is in memory, a restart is a second
 allocator over it.
@@ -20,7 +22,8 @@ def store():
 
 async def init(ids, version=4, **fields):
     fields = {"transactional_id": None} | fields
-    answer = await ask({"producer_ids": ids}, InitProducerIdRequest(**fields), version)
+    ports = {"producer_ids": ids, "transactions": None}
+    answer = await ask(ports, InitProducerIdRequest(**fields), version)
     return answer.error_code, answer.producer_id, answer.producer_epoch
 
 
@@ -58,16 +61,9 @@ async def test_the_block_is_durable_before_its_first_id_is_given(store):
     assert await ids.next() == 0
 
 
-@pytest.mark.parametrize("version", range(6))
-async def test_a_transactional_id_is_not_coordinated_here(store, version):
-    answer = await init(ProducerIds(store=store, node_id=NODE_ID), version, transactional_id="tx")
-    assert answer == (16, -1, -1)
-    assert store.commits == []
-
-
 @pytest.mark.parametrize(
     "fields",
-    [{"transactional_id": ""}, {"producer_id": 5, "producer_epoch": -1}, {"producer_id": -1, "producer_epoch": 0}],
+    [{"producer_id": 5, "producer_epoch": -1}, {"producer_id": -1, "producer_epoch": 0}],
 )
 async def test_contradictory_requests_are_refused(store, fields):
     assert await init(ProducerIds(store=store, node_id=NODE_ID), **fields) == (42, -1, -1)

@@ -1,0 +1,91 @@
+"""Markers: how a partition learns that a transaction has ended there.
+
+One broker leads all partitions, so what the coordinator would send to others is done here at once. The errors are
+those of WriteTxnMarkers; UNKNOWN_TOPIC_OR_PARTITION means that the partition exists no more. A marker in
+__consumer_offsets also ends what the producer has sent to groups.
+
+Thread: asyncio. Source: kafka.server.KafkaApis.handleWriteTxnMarkersRequest.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Final
+
+from pykafka_core.broker.groups import OFFSETS_TOPIC
+from pykafka_core.protocol.errors import ErrorCode
+
+if TYPE_CHECKING:
+    from pykafka_core.broker.groups import Groups
+    from pykafka_core.broker.topics import Topics
+    from pykafka_core.coordinator.events import TopicPartition
+    from pykafka_core.metadata.store import MetadataStore
+    from pykafka_core.native import Log
+
+__all__ = ["Markers"]
+
+log = logging.getLogger("kafka.coordinator.transaction.TransactionMarkerChannelManager")
+
+NO_FLUSH: Final = 2**63 - 1
+
+
+class Markers:
+    def __init__(self, *, store: MetadataStore, topics: Topics, groups: Callable[[], Groups]) -> None:
+        """`groups`: asked for when a marker goes to __consumer_offsets."""
+        self._store: Final = store
+        self._topics: Final = topics
+        self._groups: Final = groups
+
+    def write(
+        self,
+        place: TopicPartition,
+        *,
+        producer_id: int,
+        epoch: int,
+        coordinator_epoch: int,
+        commit: bool,
+        transaction_version: int,
+    ) -> ErrorCode:
+        """End the producer's transaction in this partition."""
+        name, index = place
+        topic = self._topics.find(name)
+        if topic is None or not 0 <= index < len(topic.partitions):
+            image = self._store.image.topics.get(name)
+            exists = image is not None and 0 <= index < len(image.partitions)
+            # What the metadata have and the broker does not run is on its way up or down.
+            return ErrorCode.NOT_LEADER_OR_FOLLOWER if exists else ErrorCode.UNKNOWN_TOPIC_OR_PARTITION
+        is_offsets = name == OFFSETS_TOPIC
+        if is_offsets and self._groups().is_loading_partition(index):
+            return ErrorCode.NOT_LEADER_OR_FOLLOWER
+        outcome = topic.partitions[index].append_marker(
+            topic.native.config,
+            producer_id=producer_id,
+            producer_epoch=epoch,
+            coordinator_epoch=coordinator_epoch,
+            commit=commit,
+            transaction_version=transaction_version,
+        )
+        if outcome.error_code:
+            error = ErrorCode(outcome.error_code)
+            log.warning(
+                "%s-%d does not take the marker of producer %d, epoch %d: %s",
+                name,
+                index,
+                producer_id,
+                epoch,
+                error.name,
+            )
+            return error
+        if is_offsets:
+            self._groups().end_transaction(index, producer_id, commit=commit)
+        return ErrorCode.NONE
+
+    def to_sync(self, places: list[TopicPartition]) -> list[Log]:
+        """Logs that must be on the disk before a transaction with markers in them may be said to be complete."""
+        logs = []
+        for name, index in places:
+            topic = self._topics.find(name)
+            if topic is not None and topic.settings.flush_messages < NO_FLUSH and index < len(topic.partitions):
+                logs.append(topic.partitions[index].log)
+        return logs
