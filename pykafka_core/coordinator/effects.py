@@ -12,6 +12,7 @@ from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 from pykafka_core._dataclass import dataclass
+from pykafka_core.coordinator.topics import TopicsImage
 from pykafka_core.protocol.message import Record
 
 __all__ = [
@@ -22,6 +23,7 @@ __all__ = [
     "KeyValue",
     "OpenHeartbeats",
     "Reply",
+    "ResolveRegexes",
     "StartTimer",
     "Timer",
 ]
@@ -86,4 +88,13 @@ class CloseHeartbeats:
     forget: bool = False
 
 
-Effect = Append | Reply | StartTimer | CancelTimer | OpenHeartbeats | CloseHeartbeats
+@dataclass(slots=True, frozen=True, kw_only=True)
+class ResolveRegexes:
+    """Find the topics that each of these expressions stands for, and send `RegexesResolved`; also when that fails."""
+
+    group_id: str
+    regexes: Sequence[str]
+    topics: TopicsImage
+
+
+Effect = Append | Reply | StartTimer | CancelTimer | OpenHeartbeats | CloseHeartbeats | ResolveRegexes

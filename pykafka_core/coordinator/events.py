@@ -185,6 +185,8 @@ class CommitOffsets:
     retention_ms: int = -1
     """How long the client wants them kept; -1: as the broker's settings say."""
     unknown_group_error: ErrorCode = ErrorCode.ILLEGAL_GENERATION
+    api_version: int = 10
+    """Of the request: members of consumer groups cannot commit by a version before 9."""
 
 
 class FetchOffsets(NamedTuple):
@@ -195,6 +197,8 @@ class FetchOffsets(NamedTuple):
     require_stable: bool = False
     topic_ids: Mapping[str, bytes] = {}
     """By name, of topics that the client knows by their id: offsets of an earlier topic of that name are not told."""
+    member_id: str | None = None
+    member_epoch: int = NO_GENERATION
 
 
 @dataclass(slots=True, frozen=True, kw_only=True)
@@ -243,7 +247,7 @@ class MemberDescription:
 
 @dataclass(slots=True, frozen=True, kw_only=True)
 class DescribeGroup:
-    """Answered with a GroupDescription (classic.py), None if there is no such group."""
+    """Answered with a GroupDescription (classic.py), or a message that says why there is none."""
 
     group_id: str
     request: int

@@ -1,7 +1,8 @@
 """All the groups that a broker coordinates: `step(event, now)` finds the group that an event is for.
 
 A group comes into being with its first member or its first commit, and goes when nobody is in it and no offset of it is
-left. What an event of one kind of group means to another is decided here; so far there is one kind, `ClassicGroup`.
+left. There are two kinds, `ClassicGroup` and `ConsumerGroup`; what an event for one kind means to the other is decided
+here, and in consumer_groups.py where one becomes the other.
 
 Source: org.apache.kafka.coordinator.group.GroupCoordinatorShard.
 """
@@ -11,7 +12,21 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping
 from typing import Final
 
-from pykafka_core.coordinator.classic import ClassicGroup, GroupState
+from pykafka_core.coordinator.classic import ClassicGroup, GroupDescription, GroupState
+from pykafka_core.coordinator.consumer_describe import check_commit, check_fetch, check_transactional
+from pykafka_core.coordinator.consumer_events import (
+    ConsumerEvent,
+    ConsumerGroupConfig,
+    ConsumerGroupOverrides,
+    ConsumerHeartbeat,
+    DescribeConsumerGroup,
+    RegexesResolved,
+    TopicsChanged,
+)
+from pykafka_core.coordinator.consumer_group import ConsumerGroup
+from pykafka_core.coordinator.consumer_groups import ConsumerGroups
+from pykafka_core.coordinator.consumer_migration import consumer_tombstones
+from pykafka_core.coordinator.consumer_steps import Overrides
 from pykafka_core.coordinator.effects import Append, Effect, KeyValue, Reply
 from pykafka_core.coordinator.events import (
     NO_MEMBER,
@@ -48,6 +63,7 @@ from pykafka_core.coordinator.transactional_commits import (
     check_classic_commit,
 )
 from pykafka_core.protocol.errors import ErrorCode
+from pykafka_core.protocol.message import Record
 from pykafka_core.protocol.records.group_coordinator.group_metadata_value import GroupMetadataValue
 
 __all__ = ["Group", "GroupCoordinator"]
@@ -55,31 +71,57 @@ __all__ = ["Group", "GroupCoordinator"]
 Then = Callable[[ErrorCode, Now], Iterable[Effect]]
 
 
+def no_overrides(group_id: str) -> ConsumerGroupOverrides:
+    return ConsumerGroupOverrides()
+
+
 class Group:
-    """A group and its offsets."""
+    """A group, whatever its kind, and its offsets."""
 
-    __slots__ = ("classic", "offsets")
+    __slots__ = ("kind", "offsets")
 
-    def __init__(self, classic: ClassicGroup, offsets: CommittedOffsets) -> None:
-        self.classic: Final = classic
+    def __init__(self, kind: ClassicGroup | ConsumerGroup, offsets: CommittedOffsets) -> None:
+        self.kind = kind
         self.offsets: Final = offsets
 
     @property
     def type(self) -> str:
-        return self.classic.TYPE
+        return self.kind.TYPE
+
+    @property
+    def classic(self) -> ClassicGroup:
+        """The group, which is known to be a classic one."""
+        assert isinstance(self.kind, ClassicGroup)
+        return self.kind
 
 
 class GroupCoordinator:
-    def __init__(self, config: GroupConfig) -> None:
+    def __init__(
+        self,
+        config: GroupConfig,
+        consumer_config: ConsumerGroupConfig | None = None,
+        overrides: Overrides = no_overrides,
+    ) -> None:
+        """`overrides`: what is configured for one consumer group alone."""
         self.config = config
         self.groups: Final[dict[str, Group]] = {}
         self._ticket = 0
         self._appending: Final[dict[int, Then]] = {}
+        self.consumers: Final = ConsumerGroups(
+            consumer_config or ConsumerGroupConfig(),
+            overrides,
+            classic=config,
+            groups=self.groups,
+            make=self._make,
+            append=self._append,
+            tickets=self._next_ticket,
+        )
         self.transactional: Final = TransactionalCommits(
             find=self.groups.get, make=self._group, check=self._check_transactional, append=self._append
         )
         self._steps: Final[dict[type[object], Callable[..., list[Effect]]]] = {
             Heartbeat: self._heartbeat,
+            ConsumerHeartbeat: self.consumers.heartbeat,
             CommitOffsets: self._commit,
             FetchOffsets: self._fetch,
             JoinGroup: self._join,
@@ -89,21 +131,34 @@ class GroupCoordinator:
             Appended: self._appended,
             DeleteOffsets: self._delete_offsets,
             ExpireOffsets: self._expire,
+            TopicsChanged: self._topics_changed,
             TopicsDeleted: self._topics_deleted,
+            RegexesResolved: self.consumers.regexes_resolved,
             DescribeGroup: self._describe,
+            DescribeConsumerGroup: self._describe_consumer,
             DeleteGroup: self._delete,
             Unload: self._unload,
             CommitTransactionalOffsets: self.transactional.commit,
             EndTransactionalOffsets: self.transactional.end,
         }
 
-    def step(self, event: Event | CommitTransactionalOffsets | EndTransactionalOffsets, now: Now) -> list[Effect]:
+    def step(
+        self, event: Event | ConsumerEvent | CommitTransactionalOffsets | EndTransactionalOffsets, now: Now
+    ) -> list[Effect]:
         return self._steps[type(event)](event, now)
 
     # ---- loading
 
     def load_group(self, group_id: str, value: GroupMetadataValue) -> None:
         self._group(group_id).classic.load(value)
+
+    def load_consumer_group(self, group_id: str, records: Iterable[tuple[Record, Record]]) -> None:
+        """`records`: the last value of each key."""
+        group = self._group(group_id)
+        if not isinstance(group.kind, ConsumerGroup):
+            group.kind = ConsumerGroup(group_id)
+        for key, value in records:
+            group.kind.replay(key, value)
 
     def load_offsets(self, group_id: str, offsets: Mapping[TopicPartition, CommittedOffset]) -> None:
         self._group(group_id).offsets.committed.update(offsets)
@@ -113,9 +168,13 @@ class GroupCoordinator:
         effects: list[Effect] = []
         for group_id in group_ids:
             group = self.groups.get(group_id)
-            if group is not None:
-                group.classic.loaded(now)
-                effects += group.classic.take()
+            if group is None:
+                continue
+            if isinstance(group.kind, ConsumerGroup):
+                effects += self.consumers.loaded(group.kind, now)
+            else:
+                group.kind.loaded(now)
+                effects += group.kind.take()
         return effects
 
     # ---- members
@@ -125,12 +184,35 @@ class GroupCoordinator:
         if refusal:
             return [Reply(request=event.request, answer=JoinAnswer(error=refusal, member_id=event.member_id))]
         is_new = event.group_id not in self.groups
-        group = self._group(event.group_id).classic
+        kind = self._group(event.group_id).kind
+        if isinstance(kind, ConsumerGroup):
+            return self.consumers.join(kind, event, now) if kind.members else self._join_emptied(kind, event, now)
+        group = kind
         group.join(event, now)
         effects = group.take()
         if is_new:
             effects.append(self._found(event.group_id, group))
         return effects
+
+    def _join_emptied(self, emptied: ConsumerGroup, event: JoinGroup, now: Now) -> list[Effect]:
+        """A classic member joins a consumer group that nobody is in: it is a classic group from here on."""
+        group_id = event.group_id
+
+        def refuse(error: ErrorCode) -> Iterable[Effect]:
+            return [Reply(request=event.request, answer=JoinAnswer(error=error, member_id=event.member_id))]
+
+        def stored(error: ErrorCode, now: Now) -> Iterable[Effect]:
+            if error:
+                return refuse(error)
+            group = ClassicGroup(group_id, self.config, self._next_ticket)
+            self._make(group_id, group)
+            group.join(event, now)
+            return group.take()
+
+        if event.member_id != NO_MEMBER:
+            return list(refuse(ErrorCode.UNKNOWN_MEMBER_ID))
+        records = [*consumer_tombstones(emptied), empty_group_record(group_id, now.wall_ms)]
+        return [self._append(group_id, records, stored)]
 
     def _found(self, group_id: str, group: ClassicGroup) -> Append:
         """A group is in the log from its first member on, whatever came of it: after a restart it is there, empty."""
@@ -158,15 +240,19 @@ class GroupCoordinator:
         group = self._member_group(event.group_id)
         if group is None:
             return [Reply(request=event.request, answer=SyncAnswer(error=unknown(event.group_id)))]
-        group.classic.sync(event, now)
-        return group.classic.take()
+        if isinstance(group.kind, ConsumerGroup):
+            return self.consumers.sync(group.kind, event, now)
+        group.kind.sync(event, now)
+        return group.kind.take()
 
     def _heartbeat(self, event: Heartbeat, now: Now) -> list[Effect]:
         group = self._member_group(event.group_id)
         if group is None:
             return [Reply(request=event.request, answer=unknown(event.group_id))]
-        group.classic.heartbeat(event, now)
-        return group.classic.take()
+        if isinstance(group.kind, ConsumerGroup):
+            return self.consumers.classic_heartbeat(group.kind, event, now)
+        group.kind.heartbeat(event, now)
+        return group.kind.take()
 
     def _leave(self, event: LeaveGroup, now: Now) -> list[Effect]:
         group = self._member_group(event.group_id)
@@ -178,15 +264,19 @@ class GroupCoordinator:
                 else LeaveAnswer(leavers=[(leaver, error) for leaver in event.leavers])
             )
             return [Reply(request=event.request, answer=answer)]
-        group.classic.leave(event, now)
-        return group.classic.take()
+        if isinstance(group.kind, ConsumerGroup):
+            return self.consumers.leave(group.kind, event, now)
+        group.kind.leave(event, now)
+        return group.kind.take()
 
     def _timer_fired(self, event: TimerFired, now: Now) -> list[Effect]:
         group = self.groups.get(event.group_id)
         if group is None:
             return []
-        group.classic.timer_fired(event.timer, now, event.heard_ms)
-        return group.classic.take()
+        if isinstance(group.kind, ConsumerGroup):
+            return self.consumers.timer_fired(group.kind, event.timer, now)
+        group.kind.timer_fired(event.timer, now, event.heard_ms)
+        return group.kind.take()
 
     # ---- offsets
 
@@ -197,8 +287,12 @@ class GroupCoordinator:
             if event.generation >= 0:
                 return [Reply(request=event.request, answer=event.unknown_group_error)]
             group = self._group(event.group_id)
-        error = group.classic.check_commit(event.member_id, event.instance_id, event.generation, now)
-        effects = group.classic.take()
+        effects: list[Effect] = []
+        if isinstance(group.kind, ConsumerGroup):
+            error = check_commit(group.kind, event)
+        else:
+            error = group.kind.check_commit(event.member_id, event.instance_id, event.generation, now)
+            effects = group.kind.take()
         if error:
             return [*effects, Reply(request=event.request, answer=error)]
         offsets = group.offsets
@@ -215,11 +309,17 @@ class GroupCoordinator:
         return effects
 
     def _check_transactional(self, event: CommitTransactionalOffsets) -> ErrorCode:
-        return check_classic_commit(self.groups[event.group_id].classic, event)
+        kind = self.groups[event.group_id].kind
+        return check_transactional(kind, event) if isinstance(kind, ConsumerGroup) else check_classic_commit(kind, event)
 
     def _fetch(self, event: FetchOffsets, now: Now) -> list[Effect]:
         group = self.groups.get(event.group_id)
-        if group is not None:
+        error = ErrorCode.NONE
+        if group is not None and isinstance(group.kind, ConsumerGroup):
+            error = check_fetch(group.kind, event)
+        if error:
+            answer = OffsetsAnswer(error=error)
+        elif group is not None:
             answer = group.offsets.fetch(event)
         else:
             answer = OffsetsAnswer(offsets=dict.fromkeys(event.partitions or ()))
@@ -229,11 +329,11 @@ class GroupCoordinator:
         group = self.groups.get(event.group_id)
         if not event.group_id:
             return [Reply(request=event.request, answer=ErrorCode.INVALID_GROUP_ID)]
-        if group is None or group.classic.state is GroupState.DEAD:
+        if group is None or group.kind.state is GroupState.DEAD:
             return [Reply(request=event.request, answer=ErrorCode.GROUP_ID_NOT_FOUND)]
         subscribed: frozenset[str] = frozenset()
-        if group.classic.state is not GroupState.EMPTY:
-            topics = group.classic.subscribed_topics()
+        if not group.kind.is_empty:
+            topics = group.kind.subscribed_topics()
             if topics is None:
                 return [Reply(request=event.request, answer=ErrorCode.NON_EMPTY_GROUP)]
             subscribed = topics
@@ -253,6 +353,10 @@ class GroupCoordinator:
 
         return [self._append(event.group_id, offsets.tombstones(gone), stored)]
 
+    def _topics_changed(self, event: TopicsChanged, now: Now) -> list[Effect]:
+        self.consumers.topics_changed(event)
+        return []
+
     def _topics_deleted(self, event: TopicsDeleted, now: Now) -> list[Effect]:
         group = self.groups.get(event.group_id)
         return [] if group is None else self._drop(event.group_id, group, group.offsets.of_topics(event.topics))
@@ -261,8 +365,8 @@ class GroupCoordinator:
         group = self.groups.get(event.group_id)
         if group is None:
             return []
-        expired = group.offsets.expired(group.classic, now)
-        if len(expired) == len(group.offsets.committed) and group.classic.is_abandoned and not group.offsets.pending:
+        expired = group.offsets.expired(group.kind, now)
+        if len(expired) == len(group.offsets.committed) and group.kind.is_abandoned and not group.offsets.pending:
             return [self._append(event.group_id, self._end_of(event.group_id, group), self._bury(event.group_id))]
         return self._drop(event.group_id, group, expired)
 
@@ -281,13 +385,23 @@ class GroupCoordinator:
 
     def _describe(self, event: DescribeGroup, now: Now) -> list[Effect]:
         group = self.groups.get(event.group_id)
-        return [Reply(request=event.request, answer=None if group is None else group.classic.describe())]
+        answer: GroupDescription | str
+        if group is None:
+            answer = f"Group {event.group_id} not found."
+        elif isinstance(group.kind, ConsumerGroup):
+            answer = f"Group {event.group_id} is not a classic group."
+        else:
+            answer = group.kind.describe()
+        return [Reply(request=event.request, answer=answer)]
+
+    def _describe_consumer(self, event: DescribeConsumerGroup, now: Now) -> list[Effect]:
+        return self.consumers.describe(event)
 
     def _delete(self, event: DeleteGroup, now: Now) -> list[Effect]:
         group = self.groups.get(event.group_id)
         if group is None:
             return [Reply(request=event.request, answer=ErrorCode.GROUP_ID_NOT_FOUND)]
-        if group.classic.state is not GroupState.EMPTY:
+        if not group.kind.is_empty:
             return [Reply(request=event.request, answer=ErrorCode.NON_EMPTY_GROUP)]
         bury = self._bury(event.group_id)
 
@@ -297,7 +411,9 @@ class GroupCoordinator:
         return [self._append(event.group_id, self._end_of(event.group_id, group), stored)]
 
     def _end_of(self, group_id: str, group: Group) -> list[KeyValue]:
-        return [*group.offsets.tombstones(group.offsets.all_partitions()), group_tombstone(group_id)]
+        kind = group.kind
+        end = consumer_tombstones(kind) if isinstance(kind, ConsumerGroup) else [group_tombstone(group_id)]
+        return [*group.offsets.tombstones(group.offsets.all_partitions()), *end]
 
     def _bury(self, group_id: str) -> Then:
         def stored(error: ErrorCode, now: Now) -> Iterable[Effect]:
@@ -312,8 +428,10 @@ class GroupCoordinator:
         group = self.groups.pop(group_id, None)
         if group is None:
             return []
-        group.classic.die(error)
-        return group.classic.take()
+        if isinstance(group.kind, ConsumerGroup):
+            return self.consumers.die(group.kind)
+        group.kind.die(error)
+        return group.kind.take()
 
     # ---- the log
 
@@ -322,10 +440,10 @@ class GroupCoordinator:
         if then is not None:
             return list(then(event.error, now))
         group = self.groups.get(event.group_id)
-        if group is None:
+        if group is None or isinstance(group.kind, ConsumerGroup):
             return []
-        group.classic.appended(event.ticket, event.error, now)
-        return group.classic.take()
+        group.kind.appended(event.ticket, event.error, now)
+        return group.kind.take()
 
     def _append(self, group_id: str, records: list[KeyValue], then: Then) -> Append:
         ticket = self._next_ticket()
@@ -339,10 +457,17 @@ class GroupCoordinator:
     def _group(self, group_id: str) -> Group:
         group = self.groups.get(group_id)
         if group is None:
-            group = self.groups[group_id] = Group(
-                ClassicGroup(group_id, self.config, self._next_ticket), CommittedOffsets(group_id, self.config)
-            )
+            self._make(group_id, ClassicGroup(group_id, self.config, self._next_ticket))
+            group = self.groups[group_id]
         return group
+
+    def _make(self, group_id: str, kind: ClassicGroup | ConsumerGroup) -> None:
+        """A group comes into being, or becomes another one that keeps the offsets."""
+        group = self.groups.get(group_id)
+        if group is None:
+            self.groups[group_id] = Group(kind, CommittedOffsets(group_id, self.config))
+        else:
+            group.kind = kind
 
 
 def unknown(group_id: str) -> ErrorCode:

@@ -15,6 +15,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Final
 
 from pykafka_core.coordinator.classic import ClassicGroup, GroupState
+from pykafka_core.coordinator.consumer_group import ConsumerGroup
 from pykafka_core.coordinator.effects import KeyValue
 from pykafka_core.coordinator.events import (
     CommitOffsets,
@@ -85,11 +86,14 @@ class CommittedOffsets:
                 found[partition] = committed
         return OffsetsAnswer(offsets=found)
 
-    def expired(self, group: ClassicGroup, now: Now) -> list[TopicPartition]:
+    def expired(self, group: ClassicGroup | ConsumerGroup, now: Now) -> list[TopicPartition]:
         """The partitions whose offsets nobody has used for too long."""
-        if group.protocol_type is None or (group.state is GroupState.EMPTY and group.state_ms == NONE):
+        if isinstance(group, ConsumerGroup):
             since = NONE
-            subscribed: frozenset[str] = frozenset()
+            subscribed = group.subscribed_topics()
+        elif group.protocol_type is None or (group.state is GroupState.EMPTY and group.state_ms == NONE):
+            since = NONE
+            subscribed = frozenset()
         elif group.state is GroupState.EMPTY:
             since = group.state_ms
             subscribed = frozenset()
