@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 __all__ = ["KAFKA_FEATURES", "METADATA_LEVELS_WITH_CHANGES", "features_of", "supported_levels"]
 
 # Levels of Apache Kafka 4.4: 3.3-IV3 to 4.4-IV2.
-SUPPORTED: Final = {"metadata.version": (7, 33), "transaction.version": (0, 2)}
+SUPPORTED: Final = {"metadata.version": (7, 33), "group.version": (0, 1), "transaction.version": (0, 2)}
 
 KAFKA_FEATURES: Final = frozenset(
     {

@@ -22,6 +22,9 @@ from collections.abc import Awaitable, Callable, Coroutine, Iterable
 from typing import TYPE_CHECKING, Any, Final
 
 from pykafka_core.broker.errors import RequestError
+from pykafka_core.broker.group_settings import consumer_group_config, group_config
+from pykafka_core.broker.group_topics import TopicViews
+from pykafka_core.coordinator.consumer_events import ConsumerEvent, GroupTimes, RegexesResolved, TopicsChanged
 from pykafka_core.coordinator.effects import (
     Append,
     CancelTimer,
@@ -29,6 +32,7 @@ from pykafka_core.coordinator.effects import (
     Effect,
     OpenHeartbeats,
     Reply,
+    ResolveRegexes,
     StartTimer,
     Timer,
 )
@@ -36,7 +40,6 @@ from pykafka_core.coordinator.events import (
     Appended,
     Event,
     ExpireOffsets,
-    GroupConfig,
     Now,
     TimerFired,
     TopicsDeleted,
@@ -48,7 +51,6 @@ from pykafka_core.coordinator.transactional_commits import AppendTransactional, 
 from pykafka_core.native import BatchBuilder
 from pykafka_core.protocol.errors import ErrorCode
 from pykafka_core.protocol.records.framing import encode_coordinator_key, encode_coordinator_value
-from pykafka_core.protocol.records.metadata.remove_topic_record import RemoveTopicRecord
 
 if TYPE_CHECKING:
     from pykafka_core.broker.configs import Configs
@@ -58,7 +60,7 @@ if TYPE_CHECKING:
     from pykafka_core.metadata.store import MetadataChange, MetadataStore
     from pykafka_core.native import Server
 
-__all__ = ["OFFSETS_TOPIC", "Groups", "group_config"]
+__all__ = ["OFFSETS_TOPIC", "Groups"]
 
 log = logging.getLogger("kafka.coordinator.group.GroupCoordinatorService")
 
@@ -80,18 +82,6 @@ PRODUCER_ERRORS: Final = frozenset({ErrorCode.INVALID_PRODUCER_EPOCH, ErrorCode.
 TRANSACTIONAL: Final = 0x10
 
 
-def group_config(values: Any) -> GroupConfig:
-    """The coordinator's settings from a broker's. `values`: typed values by Kafka's names."""
-    return GroupConfig(
-        min_session_timeout_ms=values["group.min.session.timeout.ms"],
-        max_session_timeout_ms=values["group.max.session.timeout.ms"],
-        initial_rebalance_delay_ms=values["group.initial.rebalance.delay.ms"],
-        max_size=values["group.max.size"],
-        offset_metadata_max_bytes=values["offset.metadata.max.bytes"],
-        offsets_retention_ms=values["offsets.retention.minutes"] * 60_000,
-    )
-
-
 class Groups:
     def __init__(
         self,
@@ -111,7 +101,12 @@ class Groups:
         self._topic_admin: Final = topic_admin
         self._spawn: Final = spawn
         self._loop: Final = asyncio.get_running_loop()
-        self.coordinator: Final = GroupCoordinator(group_config(configs.broker_values()))
+        values = configs.broker_values()
+        self.coordinator: Final = GroupCoordinator(
+            group_config(values), consumer_group_config(values), self._times
+        )
+        self._consumer_is_on: Final = "consumer" in values["group.coordinator.rebalance.protocols"]
+        self._views: Final = TopicViews()
         self._request = 0
         self._answers: Final[dict[int, Any]] = {}
         self._waiting: Final[dict[int, asyncio.Future[Any]]] = {}
@@ -125,6 +120,7 @@ class Groups:
             spawn(self._load(topic))
         spawn(self._expire())
         store.watch(self._metadata_changed)
+        self._step(TopicsChanged(topics=self._views.of(store.image), names=frozenset(), has_new=True))
 
     # ---- asking
 
@@ -136,6 +132,19 @@ class Groups:
         if self._loading and partition_for(group_id, len(topic.partitions)) in self._loading:
             return ErrorCode.COORDINATOR_LOAD_IN_PROGRESS
         return ErrorCode.NONE
+
+    def consumer_refusal(self) -> ErrorCode:
+        """NONE if members may speak the consumer protocol (KIP-848)."""
+        is_on = self._consumer_is_on and self._store.image.features.get("group.version", 0) >= 1
+        return ErrorCode.NONE if is_on else ErrorCode.UNSUPPORTED_VERSION
+
+    def _times(self, group_id: str) -> GroupTimes:
+        settings = self._configs.group_settings(group_id)
+        return GroupTimes(
+            settings.consumer_session_timeout_ms,
+            settings.consumer_heartbeat_interval_ms,
+            settings.consumer_assignment_interval_ms,
+        )
 
     def request(self) -> int:
         """A number for a request's event."""
@@ -186,7 +195,7 @@ class Groups:
     def _now(self) -> Now:
         return Now(int(self._loop.time() * 1000), time.time_ns() // 1_000_000)
 
-    def _step(self, event: Event | EndTransactionalOffsets) -> None:
+    def _step(self, event: Event | ConsumerEvent | EndTransactionalOffsets) -> None:
         now = self._now()
         self._run(self.coordinator.step(event, now), now)
 
@@ -201,6 +210,8 @@ class Groups:
                     self._run(self.coordinator.step(appended, now), now)
                 case StartTimer():
                     self._start_timer(effect)
+                case ResolveRegexes():
+                    self._spawn(self._resolve(effect))
                 case CancelTimer():
                     running = self._timers.pop((effect.group_id, effect.timer), None)
                     if running is not None:
@@ -231,6 +242,18 @@ class Groups:
         group_id, timer = key
         heard_ms = self._server.heard_ms(group_id, timer[1]) if timer[0] == "session" else -1
         self._step(TimerFired(group_id=group_id, timer=timer, heard_ms=heard_ms))
+
+    async def _resolve(self, effect: ResolveRegexes) -> None:
+        wall_ms = self._now().wall_ms
+        found: dict[str, frozenset[str]] = {}
+        try:
+            from pykafka_core.coordinator.regex import resolve
+
+            found = await asyncio.to_thread(resolve, effect.regexes, effect.topics)
+        except Exception:
+            log.exception("Cannot resolve the regular expressions of group %r", effect.group_id)
+        version = effect.topics.version
+        self._step(RegexesResolved(group_id=effect.group_id, topics=found, version=version, wall_ms=wall_ms))
 
     def _append(self, effect: Append) -> ErrorCode:
         topic = self._topics.find(OFFSETS_TOPIC)
@@ -314,6 +337,8 @@ class Groups:
             return
         for group_id, value in found.groups.items():
             self.coordinator.load_group(group_id, value)
+        for group_id, records in found.consumer_groups.items():
+            self.coordinator.load_consumer_group(group_id, records)
         for group_id, offsets in found.offsets.items():
             self.coordinator.load_offsets(group_id, offsets)
         for producer_id, sent in found.pending.items():
@@ -321,7 +346,7 @@ class Groups:
                 self.coordinator.transactional.put(index, producer_id, group_id, pending)
         self._loading.discard(index)
         now = self._now()
-        self._run(self.coordinator.loaded({*found.groups, *found.offsets}, now), now)
+        self._run(self.coordinator.loaded({*found.groups, *found.consumer_groups, *found.offsets}, now), now)
 
     async def _expire(self) -> None:
         interval_s = self._configs.broker_values()["offsets.retention.check.interval.ms"] / 1000
@@ -333,18 +358,28 @@ class Groups:
                     await asyncio.sleep(0)
 
     def _metadata_changed(self, change: MetadataChange) -> None:
-        records = change.records
-        if change.previous is None or (
-            records is not None and not any(each.API_KEY == RemoveTopicRecord.API_KEY for each in records)
-        ):
+        topics = change.image.topics
+        before = {} if change.previous is None else change.previous.topics
+        if topics is before:
             return
-        gone = frozenset(change.previous.topics.keys() - change.image.topics.keys())
+        changed = frozenset(
+            name for name in topics.keys() | before.keys() if topics.get(name) is not before.get(name)
+        )
+        gone = before.keys() - topics.keys()
+        self._views.forget(gone)
+        self._step(
+            TopicsChanged(
+                topics=self._views.of(change.image), names=changed, has_new=not topics.keys() <= before.keys()
+            )
+        )
+        if change.previous is None:
+            return
         if OFFSETS_TOPIC in gone:
             self._unload_all()
             self._loading.clear()
         elif gone:
             for group_id in list(self.coordinator.groups):
-                self._step(TopicsDeleted(group_id=group_id, topics=gone))
+                self._step(TopicsDeleted(group_id=group_id, topics=frozenset(gone)))
 
     def _unload_all(self) -> None:
         for group_id in list(self.coordinator.groups):

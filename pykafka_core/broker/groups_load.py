@@ -13,10 +13,20 @@ from typing import TYPE_CHECKING, Final
 
 from pykafka_core._dataclass import dataclass, field
 from pykafka_core.broker.transactional_replay import replayed
+from pykafka_core.coordinator.consumer_records import (
+    CurrentKey,
+    EpochKey,
+    MemberKey,
+    PartitionMetadataKey,
+    RegexKey,
+    TargetEpochKey,
+    TargetKey,
+)
 from pykafka_core.coordinator.events import CommittedOffset, TopicPartition
 from pykafka_core.coordinator.records import loaded_offset
 from pykafka_core.native import take_offset_commits
 from pykafka_core.protocol.exceptions import UnsupportedVersionError
+from pykafka_core.protocol.message import Record
 from pykafka_core.protocol.records.framing import decode_coordinator_key, decode_coordinator_value
 from pykafka_core.protocol.records.group_coordinator.group_metadata_key import GroupMetadataKey
 from pykafka_core.protocol.records.group_coordinator.group_metadata_value import GroupMetadataValue
@@ -32,6 +42,9 @@ __all__ = ["LoadedPartition", "read_partition"]
 Offsets = dict[str, dict[TopicPartition, CommittedOffset]]
 PendingOffsets = dict[str, dict[TopicPartition, CommittedOffset | None]]
 
+CONSUMER_GROUP_KEYS: Final = (
+    EpochKey, PartitionMetadataKey, MemberKey, TargetEpochKey, TargetKey, CurrentKey, RegexKey,
+)  # fmt: skip
 PAIRS_PER_STEP: Final = 4096
 """Little enough that the thread that serves clients has its turn often."""
 
@@ -39,6 +52,8 @@ PAIRS_PER_STEP: Final = 4096
 @dataclass(slots=True, kw_only=True)
 class LoadedPartition:
     groups: dict[str, GroupMetadataValue] = field(default_factory=dict)
+    consumer_groups: dict[str, list[tuple[Record, Record]]] = field(default_factory=dict)
+    """Keys and values of consumer groups (KIP-848)."""
     offsets: Offsets = field(default_factory=dict)
     pending: dict[int, PendingOffsets] = field(default_factory=dict)
     """By producer id, what a transaction has sent that is not over; None: an offset that was committed later counts."""
@@ -51,7 +66,7 @@ def read_partition(log: Log) -> LoadedPartition:
     written = [(key, value) for key, value in replay.last.items() if value is not None]
     for at in range(0, len(written), PAIRS_PER_STEP):
         for key, value in take_offset_commits(written[at : at + PAIRS_PER_STEP], found.offsets, CommittedOffset):
-            put(found.offsets, found.groups, key, value)
+            put(found, key, value)
     for producer_id, pairs in replay.open.items():
         sent = found.pending.setdefault(producer_id, {})
         for sent_key, sent_value in pairs.items():
@@ -59,7 +74,7 @@ def read_partition(log: Log) -> LoadedPartition:
     return found
 
 
-def put(offsets: Offsets, groups: dict[str, GroupMetadataValue], key_data: bytes, value_data: bytes) -> None:
+def put(found: LoadedPartition, key_data: bytes, value_data: bytes) -> None:
     try:
         key = decode_coordinator_key("group", key_data)
     except UnsupportedVersionError:
@@ -68,17 +83,20 @@ def put(offsets: Offsets, groups: dict[str, GroupMetadataValue], key_data: bytes
         # The values of both are written alike.
         committed, _ = decode_coordinator_value("group", OffsetCommitKey.API_KEY, value_data)
         assert isinstance(committed, OffsetCommitValue)
-        offsets.setdefault(key.group, {})[key.topic, key.partition] = loaded_offset(committed)
+        found.offsets.setdefault(key.group, {})[key.topic, key.partition] = loaded_offset(committed)
     elif isinstance(key, GroupMetadataKey):
         value, _ = decode_coordinator_value("group", key.API_KEY, value_data)
         assert isinstance(value, GroupMetadataValue)
-        groups[key.group] = value
+        found.groups[key.group] = value
+    elif isinstance(key, CONSUMER_GROUP_KEYS):
+        value, _ = decode_coordinator_value("group", key.API_KEY, value_data)
+        found.consumer_groups.setdefault(key.group_id, []).append((key, value))
 
 
 def put_pending(sent: PendingOffsets, key_data: bytes, value_data: bytes | None) -> None:
     if value_data is not None:
         # Nothing but offsets is ever sent by a transaction.
-        put(sent, {}, key_data, value_data)  # type: ignore[arg-type]
+        put(LoadedPartition(offsets=sent), key_data, value_data)  # type: ignore[arg-type]
         return
     key = decode_coordinator_key("group", key_data)
     if isinstance(key, OffsetCommitKey | LegacyOffsetCommitKey):

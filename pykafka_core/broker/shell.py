@@ -202,7 +202,7 @@ class RunningBroker:
         self._node_id: Final = directories.node_id
         self._broker_epoch = -1
         self._tasks: asyncio.TaskGroup | None = None
-        self._chores: Final[list[asyncio.Task[None]]] = []
+        self._chores: Final[set[asyncio.Task[None]]] = set()
         configs = Configs(config=config, store=store, node_id=self._node_id)
         admin_lock = asyncio.Lock()
         self.server: Final = make_server(config, self._node_id)
@@ -325,7 +325,9 @@ class RunningBroker:
     def _spawn(self, chore: Coroutine[Any, Any, None]) -> None:
         """Run something until it ends or the broker stops."""
         assert self._tasks is not None
-        self._chores.append(self._tasks.create_task(chore))
+        task = self._tasks.create_task(chore)
+        self._chores.add(task)
+        task.add_done_callback(self._chores.discard)
 
     async def register(self) -> None:
         """Say in the metadata that this broker is here, and take the lead where nobody has it."""
@@ -416,7 +418,7 @@ class RunningBroker:
             finally:
                 loop.remove_reader(self.server.fileno())
                 self.server.stop()
-                for task in self._chores:
+                for task in list(self._chores):
                     task.cancel()
                 # What changes topics is seen to its end, so that nothing is half done when the logs are closed.
                 while pump.running and not hastened.is_set():

@@ -18,11 +18,11 @@ __all__ = [
     "ConsumerEvent",
     "ConsumerGroupConfig",
     "ConsumerGroupDescription",
-    "ConsumerGroupOverrides",
     "ConsumerHeartbeat",
     "ConsumerHeartbeatAnswer",
     "ConsumerMemberDescription",
     "DescribeConsumerGroup",
+    "GroupTimes",
     "MigrationPolicy",
     "Refusal",
     "RegexesResolved",
@@ -65,12 +65,12 @@ class ConsumerGroupConfig:
     regex_refresh_interval_ms: int = 600_000
 
 
-class ConsumerGroupOverrides(NamedTuple):
-    """What is configured for one group alone; None where the broker's setting holds."""
+class GroupTimes(NamedTuple):
+    """What holds for one group: its own configs where it has any, else the broker's."""
 
-    session_timeout_ms: int | None = None
-    heartbeat_interval_ms: int | None = None
-    assignment_interval_ms: int | None = None
+    session_timeout_ms: int
+    heartbeat_interval_ms: int
+    assignment_interval_ms: int
 
 
 class ConsumerHeartbeat(NamedTuple):

@@ -31,7 +31,7 @@ from pykafka_core.coordinator.consumer_migration import consumer_tombstones, dow
 from pykafka_core.coordinator.consumer_plan import Plan
 from pykafka_core.coordinator.consumer_records import epoch_record, member_tombstones, regex_tombstone
 from pykafka_core.coordinator.consumer_regex import regexes_without, resolved
-from pykafka_core.coordinator.consumer_steps import ConsumerSteps, Overrides
+from pykafka_core.coordinator.consumer_steps import ConsumerSteps, Times
 from pykafka_core.coordinator.effects import Append, Effect, KeyValue, Reply, Timer
 from pykafka_core.coordinator.events import (
     GroupConfig,
@@ -64,7 +64,7 @@ class ConsumerGroups:
     def __init__(
         self,
         config: ConsumerGroupConfig,
-        overrides: Overrides,
+        times: Times | None,
         *,
         classic: GroupConfig,
         groups: dict[str, Group],
@@ -73,7 +73,7 @@ class ConsumerGroups:
         tickets: Callable[[], int],
     ) -> None:
         """`groups` are the coordinator's; `make` puts one there, with its offsets if it has any."""
-        self.steps: Final = ConsumerSteps(config, overrides)
+        self.steps: Final = ConsumerSteps(config, times)
         self._classic_config: Final = classic
         self._groups: Final = groups
         self._make: Final = make
@@ -87,15 +87,14 @@ class ConsumerGroups:
         if isinstance(kind, ConsumerGroup):
             member = is_idle(kind, event)
             if member is not None:
-                group_id = event.group_id
+                times = self.steps.times(event.group_id)
                 answer = ConsumerHeartbeatAnswer(
                     member_id=member.member_id,
                     member_epoch=member.epoch,
-                    heartbeat_interval_ms=self.steps.heartbeat_interval_ms(group_id),
+                    heartbeat_interval_ms=times.heartbeat_interval_ms,
                 )
-                timeout_ms = self.steps.session_timeout_ms(group_id)
                 return [
-                    *kind.timers.touch(member.member_id, timeout_ms, now),
+                    *kind.timers.touch(member.member_id, times.session_timeout_ms, now),
                     Reply(request=event.request, answer=answer),
                 ]
         try:
@@ -219,7 +218,7 @@ class ConsumerGroups:
 
     def loaded(self, group: ConsumerGroup, now: Now) -> list[Effect]:
         """All its records are read: from here on members must show signs of life again."""
-        timeout_ms = self.steps.session_timeout_ms(group.group_id)
+        timeout_ms = self.steps.times(group.group_id).session_timeout_ms
         effects: list[Effect] = []
         for member in group.members.values():
             effects += group.timers.touch(member.member_id, timeout_ms, now)

@@ -137,8 +137,8 @@ def beat(plan: Plan, event: ConsumerHeartbeat, steps: ConsumerSteps, now: Now) -
     epoch = steps.update_epoch(plan, names_changed or regex_step is RegexStep.RESOLVED, member, updated)
     target = steps.update_target(plan, epoch, member, updated, now)
     updated = steps.reconcile(plan, updated, target, event.owned, changed)
-    timeout_ms = steps.session_timeout_ms(group.group_id)
-    plan.then(lambda now: group.timers.touch(member_id, timeout_ms, now))
+    times = steps.times(group.group_id)
+    plan.then(lambda now: group.timers.touch(member_id, times.session_timeout_ms, now))
     is_full = (
         event.rebalance_timeout_ms != UNCHANGED
         and (event.topic_names is not None or event.topic_regex is not None)
@@ -148,7 +148,7 @@ def beat(plan: Plan, event: ConsumerHeartbeat, steps: ConsumerSteps, now: Now) -
     return ConsumerHeartbeatAnswer(
         member_id=updated.member_id,
         member_epoch=updated.epoch,
-        heartbeat_interval_ms=steps.heartbeat_interval_ms(group.group_id),
+        heartbeat_interval_ms=times.heartbeat_interval_ms,
         assignment=without_epochs(updated.assigned) if told else None,
     )
 

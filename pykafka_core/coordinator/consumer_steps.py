@@ -16,7 +16,7 @@ from collections.abc import Callable
 from typing import Final, NamedTuple
 
 from pykafka_core.coordinator.assignor import Assignment, GroupSpec, MemberSpec, find_assignor
-from pykafka_core.coordinator.consumer_events import ConsumerGroupConfig, ConsumerGroupOverrides
+from pykafka_core.coordinator.consumer_events import ConsumerGroupConfig, GroupTimes
 from pykafka_core.coordinator.consumer_group import ConsumerGroup, ResolvedRegex
 from pykafka_core.coordinator.consumer_member import ConsumerGroupMember, MemberState
 from pykafka_core.coordinator.consumer_plan import Plan
@@ -34,10 +34,9 @@ from pykafka_core.coordinator.events import Now
 from pykafka_core.coordinator.java_order import in_map_order
 from pykafka_core.coordinator.topics import NO_TOPICS, TopicHashes, TopicsImage
 
-__all__ = ["ConsumerSteps", "Overrides", "Target"]
+__all__ = ["ConsumerSteps", "Target", "Times"]
 
-Overrides = Callable[[str], ConsumerGroupOverrides]
-"""What is configured for a group alone."""
+Times = Callable[[str], GroupTimes]
 
 
 class Target(NamedTuple):
@@ -48,27 +47,15 @@ class Target(NamedTuple):
 class ConsumerSteps:
     """Knows the settings and the topics; the groups are others'."""
 
-    def __init__(self, config: ConsumerGroupConfig, overrides: Overrides) -> None:
-        self.config = config
-        self._overrides: Final = overrides
+    def __init__(self, config: ConsumerGroupConfig, times: Times | None) -> None:
+        """`times`: what holds for a group at this moment; None: the settings."""
+        self.config: Final = config
+        everywhere = GroupTimes(config.session_timeout_ms, config.heartbeat_interval_ms, config.assignment_interval_ms)
+        self.times: Final[Times] = times or (lambda group_id: everywhere)
         self.topics: TopicsImage = NO_TOPICS
         self.hashes: Final = TopicHashes()
         self.new_topics_version = -1
         """The last version of the topics that had new ones."""
-
-    # ---- settings of a group
-
-    def session_timeout_ms(self, group_id: str) -> int:
-        own = self._overrides(group_id).session_timeout_ms
-        return self.config.session_timeout_ms if own is None else own
-
-    def heartbeat_interval_ms(self, group_id: str) -> int:
-        own = self._overrides(group_id).heartbeat_interval_ms
-        return self.config.heartbeat_interval_ms if own is None else own
-
-    def assignment_interval_ms(self, group_id: str) -> int:
-        own = self._overrides(group_id).assignment_interval_ms
-        return self.config.assignment_interval_ms if own is None else own
 
     # ---- the steps
 
@@ -109,7 +96,7 @@ class ConsumerSteps:
     ) -> Target:
         """Compute the target assignment if it is behind the group epoch and due; return the member's part of it."""
         group = plan.group
-        interval_ms = self.assignment_interval_ms(group.group_id)
+        interval_ms = self.times(group.group_id).assignment_interval_ms
         due = not group.assignment_ms or not interval_ms or now.wall_ms >= group.assignment_ms + interval_ms
         if group.assignment_epoch >= epoch or not due:
             return Target(group.assignment_epoch, group.target_of(updated.member_id, updated.instance_id))

@@ -17,7 +17,6 @@ from pykafka_core.coordinator.consumer_describe import check_commit, check_fetch
 from pykafka_core.coordinator.consumer_events import (
     ConsumerEvent,
     ConsumerGroupConfig,
-    ConsumerGroupOverrides,
     ConsumerHeartbeat,
     DescribeConsumerGroup,
     RegexesResolved,
@@ -26,7 +25,7 @@ from pykafka_core.coordinator.consumer_events import (
 from pykafka_core.coordinator.consumer_group import ConsumerGroup
 from pykafka_core.coordinator.consumer_groups import ConsumerGroups
 from pykafka_core.coordinator.consumer_migration import consumer_tombstones
-from pykafka_core.coordinator.consumer_steps import Overrides
+from pykafka_core.coordinator.consumer_steps import Times
 from pykafka_core.coordinator.effects import Append, Effect, KeyValue, Reply
 from pykafka_core.coordinator.events import (
     NO_MEMBER,
@@ -71,10 +70,6 @@ __all__ = ["Group", "GroupCoordinator"]
 Then = Callable[[ErrorCode, Now], Iterable[Effect]]
 
 
-def no_overrides(group_id: str) -> ConsumerGroupOverrides:
-    return ConsumerGroupOverrides()
-
-
 class Group:
     """A group, whatever its kind, and its offsets."""
 
@@ -100,16 +95,16 @@ class GroupCoordinator:
         self,
         config: GroupConfig,
         consumer_config: ConsumerGroupConfig | None = None,
-        overrides: Overrides = no_overrides,
+        times: Times | None = None,
     ) -> None:
-        """`overrides`: what is configured for one consumer group alone."""
+        """`times`: what holds for one consumer group at this moment; None: what holds for all."""
         self.config = config
         self.groups: Final[dict[str, Group]] = {}
         self._ticket = 0
         self._appending: Final[dict[int, Then]] = {}
         self.consumers: Final = ConsumerGroups(
             consumer_config or ConsumerGroupConfig(),
-            overrides,
+            times,
             classic=config,
             groups=self.groups,
             make=self._make,
@@ -310,7 +305,9 @@ class GroupCoordinator:
 
     def _check_transactional(self, event: CommitTransactionalOffsets) -> ErrorCode:
         kind = self.groups[event.group_id].kind
-        return check_transactional(kind, event) if isinstance(kind, ConsumerGroup) else check_classic_commit(kind, event)
+        if isinstance(kind, ConsumerGroup):
+            return check_transactional(kind, event)
+        return check_classic_commit(kind, event)
 
     def _fetch(self, event: FetchOffsets, now: Now) -> list[Effect]:
         group = self.groups.get(event.group_id)

@@ -20,7 +20,7 @@ from pykafka_core.protocol.records.metadata.feature_level_record import FeatureL
 
 __all__ = ["first_records", "write_bootstrap", "write_first_voters"]
 
-OTHER_FEATURES: Final = {"transaction.version": 2}
+OTHER_FEATURES: Final = {"group.version": 1, "transaction.version": 2}
 """Levels that a new cluster begins with, of the features that are built."""
 
 

@@ -65,7 +65,7 @@ def test_empty_directories_are_formatted(tmp_path: Path) -> None:
             "directory.id": uuid_to_string(each.directory_id),
         }
         features = [r.name for r in read_snapshot(each.path / "bootstrap.checkpoint").records]  # type: ignore[attr-defined]
-        assert features == ["metadata.version", "transaction.version"]
+        assert features == ["metadata.version", "group.version", "transaction.version"]
     assert found.by_id(bytes(16)) is None
     assert len(uuid_from_string(found.cluster_id)) == 16
     voters = read_snapshot(a / "__cluster_metadata-0" / "00000000000000000000-0000000000.checkpoint").voter_set

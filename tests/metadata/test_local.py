@@ -57,8 +57,8 @@ def append(path: Path, records: list[Record] | list[Any], *, control: bool = Fal
 
 def test_a_new_directory_begins_with_its_features(tmp_path: Path) -> None:
     with opened(tmp_path) as store:
-        assert dict(store.image.features) == {"metadata.version": 30, "transaction.version": 2}
-        assert store.image.revision == 4
+        assert dict(store.image.features) == {"metadata.version": 30, "group.version": 1, "transaction.version": 2}
+        assert store.image.revision == 5
         assert store.leader_epoch == 1
         assert store.lease_deadline == float("inf")
 
@@ -195,7 +195,7 @@ def test_each_start_is_an_epoch_that_begins_with_a_leader_change(tmp_path: Path)
     batches = list(iterate_batches((tmp_path / LOG).read_bytes()))
     assert [(b.leader_epoch, b.control) for b in batches] == [(1, True), (1, False), (2, True), (3, True)]
     assert [key for key, _ in batches[0].records] == [b"\0\0\0\2", b"\0\0\0\5", b"\0\0\0\6"]
-    assert [key for key, _ in batches[1].records] == [None, None]
+    assert [key for key, _ in batches[1].records] == [None, None, None]
 
 
 def test_the_epoch_never_goes_back(tmp_path: Path) -> None:

@@ -1,7 +1,8 @@
 """DescribeGroups (15), versions 0-6: state, protocol and members of classic groups.
 
 - What members said and what they were assigned is told while the group is stable only.
-- A group that does not exist is Dead; from version 6 on it is GROUP_ID_NOT_FOUND, with a message (KIP-1043).
+- A group that does not exist, or is no classic one, is Dead; from version 6 on it is GROUP_ID_NOT_FOUND, with a message
+  (KIP-1043).
 - Version 3 brings authorized operations where asked for, version 4 instance ids.
 
 Source: kafka.server.KafkaApis.handleDescribeGroupsRequest.
@@ -46,14 +47,14 @@ def describe(group_id: str, version: int, groups: Groups) -> DescribedGroup:
     if error:
         return DescribedGroup(group_id=group_id, error_code=error)
     found = groups.ask(DescribeGroup(group_id=group_id, request=groups.request()))
-    if found is None:
+    if isinstance(found, str):
         if version < NOT_FOUND_VERSION:
             return DescribedGroup(group_id=group_id, group_state=DEAD)
         return DescribedGroup(
             group_id=group_id,
             group_state=DEAD,
             error_code=ErrorCode.GROUP_ID_NOT_FOUND,
-            error_message=f"Group {group_id} not found.",
+            error_message=found,
         )
     return DescribedGroup(
         group_id=group_id,

@@ -31,11 +31,11 @@ def list_groups(request: ListGroupsRequest, context: RequestContext, *, groups: 
         groups=[
             ListedGroup(
                 group_id=group_id,
-                protocol_type=group.classic.protocol_type or "",
-                group_state=group.classic.state,
+                protocol_type=group.kind.protocol_type or "",
+                group_state=group.kind.state,
                 group_type=group.type,
             )
             for group_id, group in groups.all()
-            if (not states or group.classic.state.lower() in states) and (not types or group.type in types)
+            if (not states or group.kind.state.lower() in states) and (not types or group.type in types)
         ]
     )

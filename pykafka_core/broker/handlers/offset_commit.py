@@ -5,6 +5,7 @@
 - Versions 2-4 carry how long to keep the offset; from 5 on `offsets.retention.minutes` alone says it (KIP-211).
 - Version 6 brings the leader epoch (KIP-320), 7 instance ids (KIP-345), 10 topic ids in place of names.
 - A topic or partition that does not exist: UNKNOWN_TOPIC_OR_PARTITION, an id UNKNOWN_TOPIC_ID; the rest is committed.
+- Members of consumer groups commit in their epoch, version 9 on (KIP-848): STALE_MEMBER_EPOCH, or UNSUPPORTED_VERSION.
 - A group that does not exist, in a generation: ILLEGAL_GENERATION, from version 9 on GROUP_ID_NOT_FOUND.
 
 Source: kafka.server.KafkaApis.handleOffsetCommitRequest; org.apache.kafka.coordinator.group.OffsetMetadataManager.
@@ -77,6 +78,7 @@ def offset_commit(
                 unknown_group_error=ErrorCode.GROUP_ID_NOT_FOUND
                 if context.api_version >= GROUP_NOT_FOUND_VERSION
                 else ErrorCode.ILLEGAL_GENERATION,
+                api_version=context.api_version,
             )
         )
     return OffsetCommitResponse(

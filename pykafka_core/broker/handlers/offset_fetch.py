@@ -3,8 +3,8 @@
 - Nothing committed, or no such group: offset -1 and no error.
 - Version 2 on, null topics ask for all there are; an error of the group is the answer's, before it is each partition's.
 - Version 5 brings leader epochs, 7 `require_stable` (KIP-447): UNSTABLE_OFFSET_COMMIT where a transaction that has not
-  ended has sent an offset. Version 8 asks for several groups (KIP-709), 9 names the member (KIP-848), 10 has topic ids
-  in place of names: UNKNOWN_TOPIC_ID for one that is not known.
+  ended has sent an offset. Version 8 asks for several groups (KIP-709), 9 names the member and its epoch (KIP-848), 10
+  has topic ids in place of names: UNKNOWN_TOPIC_ID for one that is not known.
 
 Source: kafka.server.KafkaApis.handleOffsetFetchRequest.
 """
@@ -67,6 +67,7 @@ def fetch(
     partitions: list[TopicPartition] | None,
     require_stable: bool,
     topic_ids: Mapping[str, bytes] = NO_TOPIC_IDS,
+    member: tuple[str | None, int] = (None, NONE),
 ) -> OffsetsAnswer:
     error = groups.refusal(group_id)
     if error:
@@ -78,6 +79,8 @@ def fetch(
             partitions=partitions,
             require_stable=require_stable,
             topic_ids=topic_ids,
+            member_id=member[0],
+            member_epoch=member[1],
         )
     )
     return answer
@@ -117,7 +120,8 @@ def one_group(
                 if known is not None:
                     topic_ids[name] = known.topic_id
                 wanted += [(name, index) for index in topic.partition_indexes]
-    answer = fetch(groups, asked.group_id, wanted, require_stable, topic_ids)
+    member = (asked.member_id, asked.member_epoch)
+    answer = fetch(groups, asked.group_id, wanted, require_stable, topic_ids, member)
     if answer.error:
         return OffsetFetchResponseGroup(group_id=asked.group_id, error_code=answer.error)
     topics = []
