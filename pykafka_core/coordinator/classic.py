@@ -21,7 +21,7 @@ org.apache.kafka.coordinator.group.GroupMetadataManager and .classic.ClassicGrou
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from enum import StrEnum
 from typing import Final
@@ -350,25 +350,6 @@ class ClassicGroup:
             self._open_heartbeats()
         if len(self.members) > self._config.max_size:
             self._prepare_rebalance(now)
-
-    def adopt(self, members: Iterable[Member], generation: int, now: Now) -> None:
-        """Take over the members of a consumer group that was downgraded to this one."""
-        for member in members:
-            self.members.put(member)
-        self.generation = generation
-        self.protocol_name = self.members.elect_protocol()
-        self._enter(STABLE, now)
-
-    def adopted(self, now: Now, *, rebalances: bool) -> None:
-        """The log has it; from here on members must show signs of life."""
-        for member in self.members.all():
-            self._touch(member, member.session_timeout_ms, now)
-        if rebalances:
-            self._prepare_rebalance(now)
-
-    def record(self) -> KeyValue:
-        """The group as it is."""
-        return self._record({member.member_id: member.assignment for member in self.members.all()})
 
     def die(self, error: ErrorCode) -> None:
         """Answer whoever waits with this error; nothing happens here any more."""

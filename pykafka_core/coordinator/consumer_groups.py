@@ -13,6 +13,7 @@ from collections.abc import Callable, Collection, Iterable
 from typing import TYPE_CHECKING, Any, Final
 
 from pykafka_core.coordinator.classic import ClassicGroup
+from pykafka_core.coordinator.classic_adopted import AdoptedClassicGroup
 from pykafka_core.coordinator.consumer_classic import Joined, find_leaver, heard_of, join, sync
 from pykafka_core.coordinator.consumer_describe import describe
 from pykafka_core.coordinator.consumer_events import (
@@ -299,7 +300,7 @@ class ConsumerGroups:
         refuse: Refuse,
         now: Now,
     ) -> list[Effect]:
-        classic = ClassicGroup(group.group_id, self._classic_config, self._tickets)
+        classic = AdoptedClassicGroup(group.group_id, self._classic_config, self._tickets)
         downgrade(group, staying, classic, self.steps.topics, now)
 
         def stored(error: ErrorCode, now: Now) -> Iterable[Effect]:

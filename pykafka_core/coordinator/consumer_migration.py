@@ -13,6 +13,7 @@ from __future__ import annotations
 from collections.abc import Collection, Iterable, Iterator
 
 from pykafka_core.coordinator.classic import ClassicGroup
+from pykafka_core.coordinator.classic_adopted import AdoptedClassicGroup
 from pykafka_core.coordinator.consumer_events import Refusal
 from pykafka_core.coordinator.consumer_group import CONSUMER_PROTOCOL_TYPE, ConsumerGroup
 from pykafka_core.coordinator.consumer_member import ClassicPart, ConsumerGroupMember, without_epochs
@@ -136,7 +137,11 @@ def may_downgrade_without(
 
 
 def downgrade(
-    group: ConsumerGroup, staying: Iterable[ConsumerGroupMember], classic: ClassicGroup, topics: TopicsImage, now: Now
+    group: ConsumerGroup,
+    staying: Iterable[ConsumerGroupMember],
+    classic: AdoptedClassicGroup,
+    topics: TopicsImage,
+    now: Now,
 ) -> None:
     """Make a new classic group one of these members, with what they were to have."""
     members = [_downgraded(member) for member in staying]
