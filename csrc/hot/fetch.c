@@ -13,6 +13,7 @@
 #include <stdlib.h>
 
 #include "base/check.h"
+#include "hot/fetch_session.h"
 #include "hot/hot_state.h"
 
 /* The size of an answer is an int32, headers included; half of that is left for them. */
@@ -115,11 +116,22 @@ static int64_t look(struct kc_fetch *f) {
 }
 
 static bool enough(const struct kc_fetch *f, int64_t found) {
-    return found < 0 || found >= f->size_min_bytes || f->entry_count == 0 || f->error != KC_ERROR_NONE;
+    return found < 0 || found >= f->size_min_bytes || (f->entry_count == 0 && !f->session) || f->error != KC_ERROR_NONE;
+}
+
+/* The same once more, with what has changed since; the slices were dropped before. */
+static int64_t look_again(struct kc_fetch *f) {
+    if (f->session && kc_fetch_session_gather(f) != KC_OK) {
+        kc_conn_close(f->conn);
+        return -1;
+    }
+    return look(f);
 }
 
 static void finish(struct kc_fetch *f) {
     struct kc_conn *conn = f->conn;
+    if (f->session) kc_fetch_session_settle(f);
+    else kc_fetch_session_begin(f);
     if (kc_fetch_answer(f) != KC_OK) kc_conn_close(conn);
     else kc_conn_output_added(conn);
     drop_slices(f);
@@ -129,6 +141,11 @@ static void finish(struct kc_fetch *f) {
 
 /* Waits in every partition, and looks once more, because an append may have come between.  Returns the bytes found by then. */
 static int64_t register_waiters(struct kc_fetch *f, int64_t found) {
+    if (f->session) {
+        kc_fetch_session_park(f, f->size_min_bytes - found);
+        drop_slices(f);
+        return look_again(f);
+    }
     atomic_exchange(&f->missing_bytes, f->size_min_bytes - found);
     for (uint32_t i = 0; i < f->entry_count; i++) {
         f->entries[i].fetch = f;
@@ -140,6 +157,10 @@ static int64_t register_waiters(struct kc_fetch *f, int64_t found) {
 }
 
 static void unregister_waiters(struct kc_fetch *f) {
+    if (f->session) {
+        kc_fetch_session_unpark(f);
+        return;
+    }
     for (uint32_t i = 0; i < f->entry_count; i++) kc_partition_unwait(f->entries[i].partition, &f->entries[i].waiter);
 }
 
@@ -174,37 +195,41 @@ static void answer_parked(struct kc_fetch *f) {
     kc_conn_resume(conn);
 }
 
-static void fetch_message(struct kc_message *message, struct kc_reactor *reactor) {
-    struct kc_fetch *f = KC_CONTAINER_OF(message, struct kc_fetch, message);
-    atomic_store(&f->posted, false);
-    if (f->abandoned) {
-        give_back(f);
-        return;
-    }
-    if (!reactor) return;                /* stopping: closed() takes care of the fetch */
-    int64_t found = look(f);
+/* Enough bytes have been appended, or something is to be said at once: so it seems. */
+static void look_and_answer(struct kc_fetch *f, _Atomic int64_t *missing_bytes) {
+    int64_t found = look_again(f);
     if (enough(f, found)) {
         answer_parked(f);
         return;
     }
     /* Not enough after all (a partition's own limit, or a batch that does not fit): wait on.  The count starts anew from what is
      * there; an append whose count it overwrites has happened before, so that the second look finds its records. */
-    atomic_exchange(&f->missing_bytes, f->size_min_bytes - found);
+    atomic_exchange(missing_bytes, f->size_min_bytes - found);
     drop_slices(f);
-    if (enough(f, look(f))) answer_parked(f);
+    if (enough(f, look_again(f))) answer_parked(f);
     else drop_slices(f);
+}
+
+void kc_fetch_session_woken(struct kc_fetch *f, _Atomic int64_t *missing_bytes) { look_and_answer(f, missing_bytes); }
+
+static void fetch_message(struct kc_message *message, struct kc_reactor *reactor) {
+    struct kc_fetch *f = KC_CONTAINER_OF(message, struct kc_fetch, message);
+    atomic_store(&f->posted, false);
+    if (f->abandoned) give_back(f);
+    else if (reactor) look_and_answer(f, &f->missing_bytes);
+    /* Else stopping: closed() takes care of the fetch. */
 }
 
 static void fetch_expired(struct kc_timer *timer) {
     struct kc_fetch *f = KC_CONTAINER_OF(timer, struct kc_fetch, timer);
-    look(f);
+    look_again(f);
     answer_parked(f);
 }
 
 void kc_hot_answer_parked(struct kc_hot *hot) {
     while (!kc_list_empty(&hot->parked)) {
         struct kc_fetch *f = KC_CONTAINER_OF(hot->parked.next, struct kc_fetch, parked_node);
-        look(f);
+        look_again(f);
         answer_parked(f);
     }
 }
@@ -239,6 +264,10 @@ enum kc_frame_verdict kc_hot_fetch(struct kc_hot *hot, struct kc_conn *conn, uin
     }
     int32_t cap = hot->config->fetch_size_max_bytes < FETCH_SIZE_CAP ? hot->config->fetch_size_max_bytes : FETCH_SIZE_CAP;
     if (f->size_max_bytes > cap) f->size_max_bytes = cap;
+    if (f->version >= FETCH_SESSION && kc_fetch_session_take(f) != KC_OK) {
+        give_back(f);
+        return KC_FRAME_CLOSE;
+    }
     int64_t found = f->error == KC_ERROR_NONE ? look(f) : 0;
     if (f->wait_ms_max <= 0 || enough(f, found)) {
         finish(f);

@@ -1,7 +1,7 @@
 /* fetch.h: one Fetch request, from parsing to answer; for the files of this folder.
  *
  * The struct and its arrays belong to a reactor and are reused.  While a fetch is parked it has a waiter in each of its
- * partitions, a timer, and a reference to the snapshot of topics that it was parsed with.
+ * partitions (a session has them already), a timer, and a reference to the snapshot of topics that it was parsed with.
  *
  * Life:  parse -> look -> answer
  *                  |  ^
@@ -23,10 +23,14 @@
 enum { FETCH_LOG_START_OFFSET = 5, FETCH_SESSION = 7, FETCH_LEADER_EPOCH = 9, FETCH_RACK = 11, FETCH_FLEXIBLE = 12, FETCH_TOPIC_ID = 13,
        FETCH_REPLICA_STATE = 15, FETCH_NODE_ENDPOINTS = 16 };
 
+struct kc_fetch_session;
+struct member;
+
 struct kc_fetch_entry {                   /* one partition */
     struct kc_fetch *fetch;
     struct kc_waiter waiter;
     struct kc_partition *partition;       /* NULL: unknown */
+    struct member *member;                /* of the session, in an incremental fetch */
     int64_t offset;
     int32_t index;
     int32_t current_leader_epoch;         /* of the client, -1: not checked */
@@ -44,6 +48,12 @@ struct kc_fetch_topic {
     uint32_t entry_first, entry_count;
 };
 
+struct kc_fetch_forgotten {               /* a partition that leaves the session */
+    uint8_t id[KC_TOPIC_ID_SIZE];
+    uint32_t name_at, name_size;
+    int32_t index;
+};
+
 struct kc_fetch {
     struct kc_fetch *next_free;
     struct kc_list parked_node;           /* in the data path's list of parked fetches */
@@ -58,9 +68,15 @@ struct kc_fetch {
     bool from_replica;
     int32_t wait_ms_max, size_min_bytes, size_max_bytes;
 
+    int32_t session_id, session_epoch;    /* as asked; session_id later as answered */
+    bool session_wanted;
+    struct kc_fetch_session *session;     /* of an incremental fetch */
+
     struct kc_fetch_entry *entries;
     struct kc_fetch_topic *topics;
     struct kc_aborted_txns aborted;       /* read_committed: what to leave out of the slices, one entry's after the other's */
+    struct kc_fetch_forgotten *forgotten;
+    uint32_t forgotten_count, forgotten_capacity;
     char *names;
     uint32_t entry_count, entry_capacity, topic_count, topic_capacity, names_size, names_capacity;
 

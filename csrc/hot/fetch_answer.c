@@ -126,7 +126,7 @@ kc_status kc_fetch_answer(struct kc_fetch *f) {
     kc_write_i32(w, 0);                                        /* throttle time */
     if (f->version >= FETCH_SESSION) {
         kc_write_i16(w, f->error);
-        kc_write_i32(w, 0);                                    /* session id: none is granted */
+        kc_write_i32(w, f->session_id);
     }
     uint32_t topic_count = f->error == KC_ERROR_NONE ? f->topic_count : 0;
     kc_form_write_count(w, flexible, (int32_t)topic_count);

@@ -39,6 +39,31 @@ static bool read_entry(struct kc_fetch *f, struct kc_reader *r, const struct kc_
     return true;
 }
 
+static bool read_forgotten(struct kc_fetch *f, struct kc_reader *r) {
+    bool flexible = f->version >= FETCH_FLEXIBLE;
+    int32_t topic_count = kc_form_read_count(r, flexible, flexible ? 3 : 6);
+    for (int32_t t = 0; t < topic_count && kc_reader_ok(r); t++) {
+        struct kc_fetch_forgotten gone = {.name_at = f->names_size};
+        if (f->version >= FETCH_TOPIC_ID) {
+            memcpy(gone.id, kc_read_uuid(r), KC_TOPIC_ID_SIZE);
+        } else {
+            struct kc_slice name = kc_form_read_string(r, flexible);
+            if (!KC_ARRAY_RESERVE(f->names, f->names_capacity, f->names_size + (uint32_t)name.size + 1)) return false;
+            if (name.size) memcpy(f->names + f->names_size, name.data, name.size);
+            gone.name_size = (uint32_t)name.size;
+            f->names_size += gone.name_size;
+        }
+        int32_t partition_count = kc_form_read_count(r, flexible, 4);
+        for (int32_t p = 0; p < partition_count && kc_reader_ok(r); p++) {
+            if (!KC_ARRAY_RESERVE(f->forgotten, f->forgotten_capacity, f->forgotten_count + 1)) return false;
+            gone.index = kc_read_i32(r);
+            f->forgotten[f->forgotten_count++] = gone;
+        }
+        kc_form_read_tags(r, flexible);
+    }
+    return true;
+}
+
 /* Tag 0: cluster id.  Tag 1 (from version 15): the replica's id and epoch. */
 static void read_tags(struct kc_fetch *f, struct kc_reader *r) {
     uint32_t count = kc_read_tag_count(r);
@@ -61,7 +86,10 @@ kc_status kc_fetch_parse(struct kc_fetch *f, const struct kc_topic_view *view, s
     if (kc_request_header_parse(frame, flexible, &header) != KC_OK) return KC_CORRUPT;
     f->correlation_id = header.correlation_id;
     f->error = KC_ERROR_NONE;
-    f->entry_count = f->topic_count = f->names_size = 0;
+    f->entry_count = f->topic_count = f->names_size = f->forgotten_count = 0;
+    f->session = NULL;
+    f->session_wanted = false;
+    f->session_id = 0;
 
     struct kc_reader r;
     kc_reader_init(&r, kc_slice_make(frame.data + header.size_bytes, frame.size - header.size_bytes));
@@ -71,10 +99,8 @@ kc_status kc_fetch_parse(struct kc_fetch *f, const struct kc_topic_view *view, s
     f->size_max_bytes = kc_read_i32(&r);
     f->read_committed = kc_read_i8(&r) == 1;
     if (f->version >= FETCH_SESSION) {
-        kc_read_i32(&r);                                        /* session id: a full fetch leaves any session */
-        int32_t epoch = kc_read_i32(&r);
-        /* No session is ever granted (KIP-227 lets a broker answer session id 0), so only full fetches can be right. */
-        if (epoch != 0 && epoch != -1) f->error = KC_ERROR_FETCH_SESSION_ID_NOT_FOUND;
+        f->session_id = kc_read_i32(&r);
+        f->session_epoch = kc_read_i32(&r);
     }
     int32_t topic_count = kc_form_read_count(&r, flexible, flexible ? 3 : 6);
     for (int32_t t = 0; t < topic_count && kc_reader_ok(&r); t++) {
@@ -87,16 +113,7 @@ kc_status kc_fetch_parse(struct kc_fetch *f, const struct kc_topic_view *view, s
         last->entry_count = f->entry_count - last->entry_first;
         kc_form_read_tags(&r, flexible);
     }
-    if (f->version >= FETCH_SESSION) {                          /* forgotten topics: of sessions only */
-        int32_t forgotten = kc_form_read_count(&r, flexible, flexible ? 3 : 6);
-        for (int32_t t = 0; t < forgotten && kc_reader_ok(&r); t++) {
-            if (f->version >= FETCH_TOPIC_ID) kc_read_uuid(&r);
-            else kc_form_read_string(&r, flexible);
-            int32_t partitions = kc_form_read_count(&r, flexible, 4);
-            kc_read_raw(&r, (size_t)partitions * 4);
-            kc_form_read_tags(&r, flexible);
-        }
-    }
+    if (f->version >= FETCH_SESSION && !read_forgotten(f, &r)) return KC_NO_MEMORY;
     if (f->version >= FETCH_RACK) {                             /* rack id: there is one replica to read from */
         kc_form_read_string(&r, flexible);
     }
@@ -107,6 +124,7 @@ kc_status kc_fetch_parse(struct kc_fetch *f, const struct kc_topic_view *view, s
 void kc_fetch_free_arrays(struct kc_fetch *f) {
     free(f->entries);
     free(f->topics);
+    free(f->forgotten);
     free(f->names);
     kc_aborted_txns_release(&f->aborted);
 }

@@ -3,6 +3,7 @@
 #include <stdlib.h>
 
 #include "base/check.h"
+#include "hot/fetch_session.h"
 #include "hot/held.h"
 #include "hot/hot_state.h"
 
@@ -120,6 +121,7 @@ static void closed(void *arg, struct kc_conn *conn, enum kc_close_reason reason,
             if (hot->gather.requests[i].conn == conn) hot->gather.requests[i].conn = NULL;
         kc_held_abandon(state);
         if (state->parked) kc_hot_abandon_fetch(hot, state->parked);
+        kc_fetch_session_end(hot, state);
         quiet = state->quiet;
         state->next_free = hot->free_conns;
         hot->free_conns = state;

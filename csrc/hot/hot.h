@@ -39,6 +39,7 @@ struct kc_endpoint {
 struct kc_hot_config {
     int32_t node_id;
     int32_t fetch_size_max_bytes;                 /* fetch.max.bytes of the broker */
+    uint32_t fetch_sessions_max;                  /* in one reactor: max.incremental.fetch.session.cache.slots, shared out */
     struct kc_worker *worker;                     /* for syncs; outlives every kc_hot */
     struct kc_group_table *groups;                /* outlives every kc_hot */
     struct kc_endpoint endpoints[KC_ENDPOINTS_MAX];   /* by listener */

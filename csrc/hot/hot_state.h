@@ -7,12 +7,14 @@
 
 struct kc_deferred;
 struct kc_fetch;
+struct kc_fetch_session;
 struct kc_held;
 
 /* What the data path knows of a connection: conn->user. */
 struct kc_hot_conn {
     struct kc_hot_conn *next_free;
     struct kc_fetch *parked;              /* the fetch that waits, or NULL */
+    struct kc_fetch_session *session;     /* of incremental fetches, or NULL */
     struct kc_list held;                  /* answers that wait for the disk, oldest first */
     struct kc_deferred *deferred;         /* a frame that waits for them */
     uint32_t held_count;
@@ -38,6 +40,8 @@ struct kc_hot {
     struct kc_gather gather;
     struct kc_offsets offsets;
     struct kc_list parked;                /* fetches that wait */
+    uint32_t session_count;
+    int32_t session_id_last;
     struct kc_fetch *free_fetches;        /* parsed-request structs with their arrays, to be used again */
     struct kc_hot_conn *free_conns;
     struct kc_held *free_helds;

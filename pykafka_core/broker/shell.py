@@ -504,8 +504,8 @@ def sentence_of(error: Exception) -> str:
 
 
 def make_server(config: BrokerConfig, node_id: int) -> Server:
-    # Kafka's defaults for socket buffers are from before kernels sized them by themselves: only what somebody asked
-    # for is set.
+    # Kafka's default for the receive buffer is from before kernels sized it by themselves: only what somebody asked for
+    # is set.
     static = config.static
     queued = config.queued_max_request_bytes
     return Server(
@@ -515,7 +515,8 @@ def make_server(config: BrokerConfig, node_id: int) -> Server:
         connections_max=config.max_connections,
         input_bytes_max=queued if queued > 0 else INPUT_BYTES_MAX,
         idle_ms=config.connections_max_idle_ms,
-        send_buffer=config.socket_send_buffer_bytes if "socket.send.buffer.bytes" in static else -1,
+        send_buffer=config.socket_send_buffer_bytes,
         receive_buffer=config.socket_receive_buffer_bytes if "socket.receive.buffer.bytes" in static else -1,
         fetch_max_bytes=config.fetch_max_bytes,
+        fetch_sessions_max=config.max_incremental_fetch_session_cache_slots,
     )

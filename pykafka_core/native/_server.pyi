@@ -152,6 +152,7 @@ class Server:
         send_buffer: int = -1,
         receive_buffer: int = -1,
         fetch_max_bytes: int = 57671680,
+        fetch_sessions_max: int = 1000,
         handed_up_keys: bytes = b"",
     ) -> Self:
         """`handed_up_keys`: API keys, one byte each, that the reactors would answer but shall hand up (for tests)."""

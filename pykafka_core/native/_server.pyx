@@ -263,6 +263,7 @@ cdef class Server:
     def __cinit__(self, *, int32_t node_id, uint32_t reactors=3, uint32_t frame_size_max=104857600,
                   uint32_t connections_max=2147483647, uint64_t input_bytes_max=536870912, int64_t idle_ms=600000,
                   int32_t send_buffer=-1, int32_t receive_buffer=-1, int32_t fetch_max_bytes=57671680,
+                  uint32_t fetch_sessions_max=1000,
                   bytes handed_up_keys=b""):
         if not 1 <= reactors <= KC_REACTORS_MAX:
             raise ValueError(f"reactors {reactors} is not between 1 and {KC_REACTORS_MAX}")
@@ -270,6 +271,8 @@ cdef class Server:
         memset(&config, 0, sizeof(config))
         config.hot.node_id = node_id
         config.hot.fetch_size_max_bytes = fetch_max_bytes
+        # A session belongs to its connection, and so to one reactor.
+        config.hot.fetch_sessions_max = (fetch_sessions_max + reactors - 1) // reactors
         for key in handed_up_keys:
             if key >= KC_API_KEY_COUNT:
                 raise ValueError(f"API key {key} is beyond {KC_API_KEY_COUNT - 1}")

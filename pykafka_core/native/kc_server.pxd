@@ -98,6 +98,7 @@ cdef extern from "hot/hot.h" nogil:
     struct kc_hot_config:
         int32_t node_id
         int32_t fetch_size_max_bytes
+        uint32_t fetch_sessions_max
         bint *handed_up
 
 cdef extern from "server/server.h" nogil:

@@ -66,7 +66,7 @@ __attribute__((unused)) static void harness_start_on(struct harness *h, const st
         EXPECT_EQ(kc_log_open(path, &options, &recovery, &h->logs[i]), KC_OK);
         EXPECT_EQ(kc_partition_create(i, h->logs[i], 0, &h->partitions[i]), KC_OK);
     }
-    struct kc_server_config config = {.hot = {.node_id = 1, .fetch_size_max_bytes = 57671680},
+    struct kc_server_config config = {.hot = {.node_id = 1, .fetch_size_max_bytes = 57671680, .fetch_sessions_max = 4},
                                       .reactor = kc_reactor_config_default(), .reactor_count = reactors, .worker_count = 2, .hash_seed = 1};
     EXPECT_EQ(kc_server_create(&config, &h->server), KC_OK);
     struct kc_topic_config topic_config = harness_topic_config();
