@@ -134,7 +134,8 @@ kc_status kc_log_rebuild_txn_index(struct kc_log *log, size_t slot) {
     if (!buffer) return KC_NO_MEMORY;
     struct kc_aborted_txns aborted = {0};
     status = replay_segment(log, segment, segment->base_offset, end_offset, buffer, &aborted);
-    if (status == KC_OK || status == KC_CORRUPT) status = kc_txn_index_replace(&segment->txn_index, &aborted);
+    /* Durable, because the segment will go on being trusted. */
+    if (status == KC_OK || status == KC_CORRUPT) status = kc_txn_index_replace(&segment->txn_index, &aborted, true);
     kc_aborted_txns_release(&aborted);
     free(buffer);
     return status;

@@ -64,7 +64,8 @@ static kc_status scan_segment(struct scan *scan, struct kc_segment *segment, int
         if (header.leader_epoch >= 0) scan->epoch = header.leader_epoch;
     }
     *good_size = position;
-    return kc_txn_index_replace(&segment->txn_index, &scan->aborted);
+    log->directory_dirty = true;
+    return kc_txn_index_replace(&segment->txn_index, &scan->aborted, false);
 }
 
 /* Where the segment's last whole batch starts and ends; its header.  KC_CORRUPT: what follows is no cut-off batch. */

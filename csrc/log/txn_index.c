@@ -128,7 +128,7 @@ kc_status kc_txn_index_cut(struct kc_txn_index *index) {
     return kc_file_truncate(index->file, index->count * KC_TXN_INDEX_ENTRY_SIZE);
 }
 
-static kc_status replace_file(struct kc_txn_index *index, const uint8_t *bytes, size_t size) {
+static kc_status replace_file(struct kc_txn_index *index, const uint8_t *bytes, size_t size, bool durable) {
     const char *path = kc_file_path(index->file), *slash = strrchr(path, '/');
     size_t directory_size = slash ? (size_t)(slash - path) : 0;
     char directory[KC_PATH_SIZE];
@@ -136,20 +136,21 @@ static kc_status replace_file(struct kc_txn_index *index, const uint8_t *bytes, 
     memcpy(directory, path, directory_size);
     directory[directory_size] = 0;
     kc_file_close_idle(index->file);           /* the next use opens the new one */
-    return kc_small_file_replace(kc_file_disk(index->file), directory, slash + 1, bytes, size, false);
+    return kc_small_file_replace(kc_file_disk(index->file), directory, slash + 1, bytes, size, durable);
 }
 
-kc_status kc_txn_index_replace(struct kc_txn_index *index, const struct kc_aborted_txns *list) {
+kc_status kc_txn_index_replace(struct kc_txn_index *index, const struct kc_aborted_txns *list, bool durable) {
     if (list->count == 0 && !index->exists) return KC_OK;
     size_t size = (size_t)list->count * KC_TXN_INDEX_ENTRY_SIZE;
     uint8_t *bytes = malloc(size + 1);
     if (!bytes) return KC_NO_MEMORY;
     for (uint32_t i = 0; i < list->count; i++) encode(bytes + (size_t)i * KC_TXN_INDEX_ENTRY_SIZE, &list->items[i]);
-    kc_status status = replace_file(index, bytes, size);
+    kc_status status = replace_file(index, bytes, size, durable);
     free(bytes);
     if (status != KC_OK) return status;
     kc_txn_index_trim(index);
-    index->exists = index->dirty = true;
+    index->exists = true;
+    index->dirty = !durable;
     index->count = list->count;
     index->last_offset = list->count ? list->items[list->count - 1].last_offset : -1;
     return KC_OK;

@@ -50,8 +50,9 @@ kc_status kc_txn_index_append(struct kc_txn_index *index, const struct kc_aborte
 kc_status kc_txn_index_cut(struct kc_txn_index *index);
 /* Appends all entries of a sealed segment's index to another index. */
 kc_status kc_txn_index_copy(const struct kc_txn_index *from, struct kc_txn_index *to);
-/* Makes these its entries, all at once: whoever looks after a crash finds the old ones or the new ones. */
-kc_status kc_txn_index_replace(struct kc_txn_index *index, const struct kc_aborted_txns *list);
+/* Makes these its entries, all at once: whoever looks after the death of the process finds the old ones or the new ones.  durable: also
+ * after a power cut, and nothing is left to be synced; otherwise the file and the directory are the caller's to sync. */
+kc_status kc_txn_index_replace(struct kc_txn_index *index, const struct kc_aborted_txns *list, bool durable);
 /* Forgets the copies in memory: the segment is sealed, and few will look into it. */
 void kc_txn_index_trim(struct kc_txn_index *index);
 /* Leaves the entries whose last offset is below this one. */
