@@ -282,7 +282,7 @@ class ClassicGroup:
                     client_id=member.client_id,
                     client_host=member.client_host,
                     metadata=member.metadata(self.protocol_name) if stable else b"",
-                    assignment=member.assignment if stable else b"",
+                    assignment=member.assignment,
                 )
                 for member in self.members.all()
             ],

@@ -1,6 +1,6 @@
 """DescribeGroups (15), versions 0-6: state, protocol and members of classic groups.
 
-- What members said and what they were assigned is told while the group is stable only.
+- What members said is told while the group is stable only; what they were assigned last is told always.
 - A group that does not exist, or is no classic one, is Dead; from version 6 on it is GROUP_ID_NOT_FOUND, with a message
   (KIP-1043).
 - Version 3 brings authorized operations where asked for, version 4 instance ids.

@@ -9,6 +9,7 @@ without it, lz4 is silently left out of what producers compress (its feature map
 
 - Version 1 adds the key's type: 0 group, 1 transactional id; 2, share group, only from version 6 (KIP-932).
 - Version 4 asks for several keys at a time (KIP-699).
+- Up to version 3 an error has a message.
 - An unknown type is INVALID_REQUEST.
 
 Source: kafka.server.KafkaApis.handleFindCoordinatorRequest.
@@ -67,7 +68,7 @@ async def find_coordinator(
         return FindCoordinatorResponse(error_code=code, error_message=message, node_id=node_id, host=host, port=port)
     return FindCoordinatorResponse(
         coordinators=[
-            Coordinator(key=key, node_id=node_id, host=host, port=port, error_code=code, error_message=message)
+            Coordinator(key=key, node_id=node_id, host=host, port=port, error_code=code)
             for key in request.coordinator_keys
         ]
     )
