@@ -23,6 +23,7 @@ if TYPE_CHECKING:
         StorageNotFoundError,
     )
     from ._group_records import collect_plain_batches, take_offset_commits
+    from ._load import FetchCounters, FetchLoad, Latency, ProduceLoad
     from ._log import (
         AbortedTxn,
         Appended,
@@ -65,14 +66,18 @@ __all__ = [
     "EngineError",
     "Event",
     "ExpiredSegment",
+    "FetchCounters",
+    "FetchLoad",
     "FileCache",
     "InvalidRecordError",
     "KafkaStorageError",
+    "Latency",
     "LimitError",
     "Log",
     "LogDir",
     "OffsetOutOfRangeError",
     "Partition",
+    "ProduceLoad",
     "ProducerInfo",
     "ProducerStateError",
     "RecordIterator",
@@ -118,6 +123,7 @@ _SUBMODULES = {
         "StorageNotFoundError",
     ),
     "_group_records": ("collect_plain_batches", "take_offset_commits"),
+    "_load": ("FetchCounters", "FetchLoad", "Latency", "ProduceLoad"),
     "_log": (
         "AbortedTxn",
         "Appended",

@@ -1,0 +1,281 @@
+"""One member of a classic consumer group.
+
+    member = GroupMember(client, "group", ["topic"], GroupSettings())
+    partitions = await member.join()
+    while reading: if member.must_rejoin: give up the partitions, and join again
+    await member.commit({("topic", 0): 42})
+    await member.leave()
+
+The client should be the member's own: the answer to a join may take as long as a rebalance, and nothing behind it on
+the same connection comes before it. A heartbeat runs in a task between join and leave; it only sets `must_rejoin`,
+since what a rebalance means is for the reader to say. If this member leads, it shares the partitions out
+(`assignors.py`).
+
+Source: org.apache.kafka.clients.consumer.internals.{AbstractCoordinator,ConsumerCoordinator}, KIP-62, KIP-345, KIP-394.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from pykafka_core._dataclass import dataclass
+from pykafka_core.client.assignors import ASSIGNORS, assign
+from pykafka_core.client.cluster import Client
+from pykafka_core.client.coordinators import call_coordinator
+from pykafka_core.client.errors import KafkaError, check
+from pykafka_core.client.groups import by_topic, committed_offsets, read_assignment
+from pykafka_core.client.settings import SettingsError, number
+from pykafka_core.protocol._codec import decode, encode
+from pykafka_core.protocol.errors import ErrorCode
+
+__all__ = ["GroupMember", "GroupSettings"]
+
+TopicPartition = tuple[str, int]
+
+CONSUMER = "consumer"
+AGAIN = (ErrorCode.REBALANCE_IN_PROGRESS, ErrorCode.ILLEGAL_GENERATION, ErrorCode.UNKNOWN_MEMBER_ID)
+
+
+@dataclass(slots=True, frozen=True, kw_only=True)
+class GroupSettings:
+    session_timeout_ms: int = 45_000
+    rebalance_timeout_ms: int = 300_000
+    heartbeat_interval_ms: int = 3_000
+    group_instance_id: str | None = None
+    assignors: tuple[str, ...] = ("range",)
+
+    @classmethod
+    def load(cls, properties: Mapping[str, str]) -> GroupSettings:
+        """From Kafka's names. Raises SettingsError."""
+        named = properties.get("partition.assignment.strategy", "org.apache.kafka.clients.consumer.RangeAssignor")
+        names = [name.strip() for name in named.split(",") if name.strip()]
+        known = tuple(ASSIGNORS[name] for name in names if name in ASSIGNORS)
+        if not known:
+            raise SettingsError(
+                f"partition.assignment.strategy={named} is not supported: only {', '.join(ASSIGNORS)} are"
+            )
+        return cls(
+            session_timeout_ms=number(properties, "session.timeout.ms", 45_000),
+            rebalance_timeout_ms=number(properties, "max.poll.interval.ms", 300_000),
+            heartbeat_interval_ms=number(properties, "heartbeat.interval.ms", 3_000),
+            group_instance_id=properties.get("group.instance.id"),
+            assignors=known,
+        )
+
+
+class GroupMember:
+    """Belongs to the event loop that runs it."""
+
+    def __init__(self, client: Client, group_id: str, topics: Sequence[str], settings: GroupSettings) -> None:
+        self._client = client
+        self._settings = settings
+        self._heartbeat: asyncio.Task[None] | None = None
+        self.group_id = group_id
+        self.topics = list(topics)
+        self.member_id = ""
+        self.generation_id = -1
+        self.assignment: list[TopicPartition] = []
+        self.must_rejoin = False
+        """The group is being rebalanced, or has put this member out."""
+        self.is_fenced = False
+        """Another member has taken this one's group.instance.id; there is no way back."""
+
+    async def join(self) -> list[TopicPartition]:
+        """Become a member, or one of the next generation. Raises KafkaError."""
+        await self._stop_heartbeat()
+        while True:
+            try:
+                return await self._join_once()
+            except KafkaError as error:
+                if error.code in (ErrorCode.ILLEGAL_GENERATION, ErrorCode.UNKNOWN_MEMBER_ID):
+                    self.member_id = ""
+                if error.code not in AGAIN:
+                    raise
+                await asyncio.sleep(self._client.settings.retry_backoff_ms / 1000)
+
+    async def commit(self, offsets: Mapping[TopicPartition, int]) -> None:
+        """Raises KafkaError for the first that was refused."""
+        from pykafka_core.protocol.messages import offset_commit_request as m
+
+        if not offsets:
+            return
+        body = m.OffsetCommitRequest(
+            group_id=self.group_id,
+            generation_id_or_member_epoch=self.generation_id,
+            member_id=self.member_id,
+            group_instance_id=self._settings.group_instance_id,
+            topics=[
+                m.OffsetCommitRequestTopic(
+                    name=topic,
+                    partitions=[
+                        m.OffsetCommitRequestPartition(partition_index=index, committed_offset=offsets[topic, index])
+                        for index in indexes
+                    ],
+                )
+                for topic, indexes in by_topic(offsets).items()
+            ],
+        )
+        answer = await self._call(body, first_code, "offsetCommit", version_max=9)
+        check(first_code(answer))
+
+    async def committed(self) -> dict[TopicPartition, int]:
+        """What the group has committed of this member's partitions. Raises KafkaError."""
+        found = await committed_offsets(self._client, self.group_id)
+        return {place: found[place].offset for place in self.assignment if place in found}
+
+    async def leave(self) -> None:
+        """A static member stays known to the group. Errors are of no consequence and are not told."""
+        from pykafka_core.protocol.messages import leave_group_request as m
+
+        await self._stop_heartbeat()
+        self.assignment = []
+        if not self.member_id or self._settings.group_instance_id is not None:
+            return
+        body = m.LeaveGroupRequest(group_id=self.group_id, member_id=self.member_id)
+        body.members = [m.MemberIdentity(member_id=self.member_id, reason="the consumer is being closed")]
+        try:
+            connection = await self._client.connect()
+            if connection.version_of(m.LeaveGroupRequest.API_KEY) >= 3:
+                body.member_id = ""
+            else:
+                body.members = []
+            await self._call(body, lambda answer: int(answer.error_code), "LeaveGroup")
+        except KafkaError:
+            pass
+
+    # ---- one round ------------------------------------------------------------------------------------------------
+
+    async def _join_once(self) -> list[TopicPartition]:
+        from pykafka_core.protocol.messages import join_group_request as m
+
+        settings = self._settings
+        body = m.JoinGroupRequest(
+            group_id=self.group_id,
+            session_timeout_ms=settings.session_timeout_ms,
+            rebalance_timeout_ms=settings.rebalance_timeout_ms,
+            member_id=self.member_id,
+            group_instance_id=settings.group_instance_id,
+            protocol_type=CONSUMER,
+            protocols=[
+                m.JoinGroupRequestProtocol(name=name, metadata=self._subscription()) for name in settings.assignors
+            ],
+        )
+        answer = await self._call(
+            body,
+            plain_code,
+            "JoinGroup",
+            timeout_ms=settings.rebalance_timeout_ms + self._client.settings.request_timeout_ms,
+        )
+        if answer.error_code == ErrorCode.MEMBER_ID_REQUIRED:
+            # Known to the broker from now on, so that one that never comes back is not waited for (KIP-394).
+            self.member_id = body.member_id = answer.member_id
+            answer = await self._call(
+                body,
+                plain_code,
+                "JoinGroup",
+                timeout_ms=settings.rebalance_timeout_ms + self._client.settings.request_timeout_ms,
+            )
+        check(answer.error_code)
+        self.member_id, self.generation_id = answer.member_id, answer.generation_id
+        shares: Mapping[str, bytes] = {}
+        if answer.leader == answer.member_id and not answer.skip_assignment:
+            shares = await self._share_out(answer.protocol_name or "", answer.members)
+        self.assignment = read_assignment(await self._sync(answer.protocol_name, shares))
+        self.must_rejoin = False
+        self._heartbeat = asyncio.create_task(self._beat())
+        return self.assignment
+
+    def _subscription(self) -> bytes:
+        from pykafka_core.protocol.messages.consumer_protocol_subscription import ConsumerProtocolSubscription
+
+        # Version 0 says all that range and round robin want to know.
+        return b"\0\0" + encode(ConsumerProtocolSubscription(topics=sorted(self.topics), user_data=None), 0)
+
+    async def _share_out(self, protocol: str, members: Sequence[Any]) -> dict[str, bytes]:
+        """Every member's assignment, encoded."""
+        from pykafka_core.protocol.messages import consumer_protocol_assignment as a
+        from pykafka_core.protocol.messages.consumer_protocol_subscription import ConsumerProtocolSubscription
+
+        # Static members in the order of their instance ids, the others behind them in that of their member ids.
+        keys = {
+            (f"0{each.group_instance_id}" if each.group_instance_id else f"1{each.member_id}"): each for each in members
+        }
+        subscriptions = {
+            key: list(decode(ConsumerProtocolSubscription, 0, each.metadata, 2)[0].topics) for key, each in keys.items()
+        }
+        counts: dict[str, int] = {}
+        for topic in sorted({topic for topics in subscriptions.values() for topic in topics}):
+            answer = await self._client.metadata([topic])
+            if not answer.topics[0].error_code:
+                counts[topic] = len(answer.topics[0].partitions)
+        found: dict[str, bytes] = {}
+        for key, partitions in assign(protocol, subscriptions, counts).items():
+            message = a.ConsumerProtocolAssignment(
+                assigned_partitions=[
+                    a.TopicPartition(topic=topic, partitions=indexes) for topic, indexes in by_topic(partitions).items()
+                ],
+                user_data=None,
+            )
+            found[keys[key].member_id] = b"\0\0" + encode(message, 0)
+        return found
+
+    async def _sync(self, protocol: str | None, shares: Mapping[str, bytes]) -> bytes:
+        from pykafka_core.protocol.messages import sync_group_request as m
+
+        body = m.SyncGroupRequest(
+            group_id=self.group_id,
+            generation_id=self.generation_id,
+            member_id=self.member_id,
+            group_instance_id=self._settings.group_instance_id,
+            protocol_type=CONSUMER,
+            protocol_name=protocol,
+            assignments=[
+                m.SyncGroupRequestAssignment(member_id=member_id, assignment=share)
+                for member_id, share in shares.items()
+            ],
+        )
+        timeout_ms = self._settings.rebalance_timeout_ms + self._client.settings.request_timeout_ms
+        answer = await self._call(body, plain_code, "SyncGroup", timeout_ms=timeout_ms)
+        check(answer.error_code)
+        return bytes(answer.assignment)
+
+    async def _beat(self) -> None:
+        from pykafka_core.protocol.messages.heartbeat_request import HeartbeatRequest
+
+        while not self.must_rejoin:
+            await asyncio.sleep(self._settings.heartbeat_interval_ms / 1000)
+            body = HeartbeatRequest(
+                group_id=self.group_id,
+                generation_id=self.generation_id,
+                member_id=self.member_id,
+                group_instance_id=self._settings.group_instance_id,
+            )
+            try:
+                answer = await self._call(body, plain_code, "Heartbeat")
+            except KafkaError:
+                continue
+            if answer.error_code == ErrorCode.FENCED_INSTANCE_ID:
+                self.is_fenced = True
+            if answer.error_code in (*AGAIN, ErrorCode.FENCED_INSTANCE_ID):
+                self.must_rejoin = True
+
+    async def _stop_heartbeat(self) -> None:
+        task, self._heartbeat = self._heartbeat, None
+        if task is not None:
+            task.cancel()
+            await asyncio.gather(task, return_exceptions=True)
+
+    async def _call(self, body: Any, code_of: Any, what: str, **more: Any) -> Any:
+        answer, _ = await call_coordinator(self._client, self.group_id, body, code_of, what=what, **more)
+        return answer
+
+
+def plain_code(answer: Any) -> int:
+    code: int = answer.error_code
+    return code
+
+
+def first_code(answer: Any) -> int:
+    return next((each.error_code for topic in answer.topics for each in topic.partitions if each.error_code), 0)
