@@ -56,6 +56,12 @@ public final class GroupMember {
             int equals = arguments[i].indexOf('=');
             settings.put(arguments[i].substring(0, equals), arguments[i].substring(equals + 1));
         }
+        boolean isNew = "consumer".equals(settings.get("group.protocol"));
+        if (isNew) {
+            // The broker says them.
+            settings.remove("session.timeout.ms");
+            settings.remove("heartbeat.interval.ms");
+        }
         KafkaConsumer<byte[], byte[]> consumer =
             new KafkaConsumer<>(settings, new ByteArrayDeserializer(), new ByteArrayDeserializer());
         Thread main = Thread.currentThread();
@@ -73,11 +79,18 @@ public final class GroupMember {
             @Override
             public void onPartitionsRevoked(Collection<TopicPartition> lost) {
                 lost.forEach(each -> mine.remove(each.partition()));
+                if (isNew) { // nothing may be gained afterwards
+                    sayMine();
+                }
             }
 
             @Override
             public void onPartitionsAssigned(Collection<TopicPartition> gained) {
                 gained.forEach(each -> mine.add(each.partition()));
+                sayMine();
+            }
+
+            private void sayMine() {
                 say("A " + mine.stream().map(String::valueOf).collect(Collectors.joining(",")));
             }
         });

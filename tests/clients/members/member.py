@@ -41,22 +41,34 @@ def stop(*_: object) -> None:
     stopping = True
 
 
-def confluent(cooperative: bool) -> None:
+def confluent(protocol: str) -> None:
+    """`protocol`: "range" or "cooperative-sticky", or "consumer" for the new one (KIP-848)."""
     from confluent_kafka import Consumer, KafkaException, TopicPartition
 
+    is_new = protocol == "consumer"
+    own: dict[str, Any] = (
+        {"group.protocol": protocol}
+        if is_new
+        else {
+            "session.timeout.ms": SESSION_MS,
+            "heartbeat.interval.ms": HEARTBEAT_MS,
+            "partition.assignment.strategy": protocol,
+        }
+    )
     consumer = Consumer({
-        "bootstrap.servers": BOOTSTRAP, "group.id": GROUP, "session.timeout.ms": SESSION_MS,
-        "heartbeat.interval.ms": HEARTBEAT_MS, "enable.auto.commit": False, "auto.offset.reset": "earliest",
-        "partition.assignment.strategy": "cooperative-sticky" if cooperative else "range",
+        **own, "bootstrap.servers": BOOTSTRAP, "group.id": GROUP, "enable.auto.commit": False,
+        "auto.offset.reset": "earliest",
         "fetch.wait.max.ms": 50, "reconnect.backoff.max.ms": 200, "retry.backoff.ms": 50,
         "topic.metadata.refresh.interval.ms": 1000,
     })  # fmt: skip
 
     def gained(_: Any, partitions: list[Any]) -> None:
-        assigned((mine if cooperative else set()) | {each.partition for each in partitions})
+        assigned((set() if protocol == "range" else mine) | {each.partition for each in partitions})
 
     def lost(_: Any, partitions: list[Any]) -> None:
         mine.difference_update(each.partition for each in partitions)
+        if is_new:  # nothing may be gained afterwards
+            assigned(set(mine))
 
     consumer.subscribe([TOPIC], on_assign=gained, on_revoke=lost, on_lost=lost)
     while not stopping:
@@ -152,4 +164,5 @@ with contextlib.suppress(KeyboardInterrupt):
     elif CLIENT == "kafka-python":
         kafka_python()
     else:
-        confluent(CLIENT == "confluent-cooperative")
+        protocols = {"confluent-cooperative": "cooperative-sticky", "confluent-consumer": "consumer"}
+        confluent(protocols.get(CLIENT, "range"))
