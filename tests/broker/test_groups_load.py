@@ -103,7 +103,7 @@ def test_c_reads_what_the_message_classes_read(
     key_data = encode_coordinator_key(cls(group=group, topic=topic, partition=partition))
     value_data = encode_coordinator_value(value, version)
     slow, quick = LoadedPartition(), LoadedPartition()
-    put(slow.offsets, slow.groups, key_data, value_data)
+    put(slow, key_data, value_data)
     assert take_offset_commits([(key_data, value_data)], quick.offsets, CommittedOffset) == []
     assert quick.offsets == slow.offsets
     assert isinstance(quick.offsets[group][topic, partition], CommittedOffset)
