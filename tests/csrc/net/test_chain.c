@@ -88,7 +88,7 @@ static struct bench *bench_open(const struct kc_disk *disk, const char *path) {
     struct iovec iov = {bench->content, FILE_SIZE};
     EXPECT_EQ(kc_file_write(bench->file, &iov, 1, 0), KC_OK);
     bench->fake = (struct fake){.transport.ops = &fake_ops, .again_in = -1, .out = malloc(OUT_MAX), .expected = malloc(OUT_MAX)};
-    bench->limits = (struct kc_flush_limits){.budget = OUT_MAX, .sendfile_step = OUT_MAX, .copy_max = 16 << 10,
+    bench->limits = (struct kc_flush_limits){.budget = OUT_MAX, .sendfile_step = OUT_MAX, .copy_max = 16 << 10, .warm = SIZE_MAX,
                                              .scratch = bench->scratch, .scratch_size = sizeof bench->scratch};
     return bench;
 }
