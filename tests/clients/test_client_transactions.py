@@ -37,7 +37,7 @@ pytestmark = [pytest.mark.row("transactions"), pytest.mark.timeout(300)]
 
 COPIERS = Path(__file__).resolve().parent / "copiers"
 PARTITIONS = 3
-COUNT = int(os.environ.get("KC_CLIENTS_TRANSACTIONS", "3000"))
+COUNT = int(os.environ.get("KC_CLIENTS_TRANSACTIONS", "1500"))
 KILLS = 4
 WAIT_S = 150
 SAFE_DOWNGRADE = 2

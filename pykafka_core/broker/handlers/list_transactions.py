@@ -13,7 +13,7 @@ import time
 from typing import TYPE_CHECKING
 
 from pykafka_core.broker.handlers import RequestContext, serves
-from pykafka_core.broker.id_pattern import PatternError, compile_pattern
+from pykafka_core.coordinator.regex import RegexError, compile_regex
 from pykafka_core.coordinator.transaction import Status
 from pykafka_core.protocol.api_keys import ApiKey
 from pykafka_core.protocol.errors import ErrorCode
@@ -33,8 +33,8 @@ def list_transactions(
     if transactions.is_loading:
         return ListTransactionsResponse(error_code=ErrorCode.COORDINATOR_LOAD_IN_PROGRESS)
     try:
-        pattern = compile_pattern(request.transactional_id_pattern) if request.transactional_id_pattern else None
-    except PatternError:
+        matches = compile_regex(request.transactional_id_pattern) if request.transactional_id_pattern else None
+    except RegexError:
         return ListTransactionsResponse(error_code=ErrorCode.INVALID_REGULAR_EXPRESSION)
     states = {BY_TITLE[title] for title in request.state_filters if title in BY_TITLE}
     producer_ids = set(request.producer_id_filters)
@@ -52,6 +52,6 @@ def list_transactions(
             if (not request.state_filters or found.state.status in states)
             and (not producer_ids or found.state.producer_id in producer_ids)
             and (duration_ms < 0 or now_ms - found.state.start_ms > duration_ms)
-            and (pattern is None or pattern.fullmatch(transactional_id))
+            and (matches is None or matches(transactional_id))
         ],
     )
