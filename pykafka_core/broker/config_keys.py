@@ -302,7 +302,6 @@ BROKER_CONFIGS: Final = MappingProxyType({key.name: key for key in (*_ROWS, *GRO
 # What Kafka has beside the tables.
 _OTHER_PREFIXES: Final = (
     "controller.quorum.", "errors.deadletterqueue.", "listener.name.", "log4j.", "remote.", "rlmm.", "rsm.",
-    "sasl.login.", "sasl.oauthbearer.", "ssl.",
 )  # fmt: skip
 
 

@@ -16,6 +16,7 @@ from pykafka_core.broker.config_values import (
     ConfigKey,
     ConfigType,
     Importance,
+    OneOf,
     Range,
     UpdateMode,
 )
@@ -201,6 +202,100 @@ _key("sasl.kerberos.ticket.renew.window.factor", DOUBLE, 0.8,
 _key("sasl.mechanism.controller.protocol", STRING, "GSSAPI", "The SASL mechanism between brokers and controllers.")
 _key("sasl.mechanism.inter.broker.protocol", STRING, "GSSAPI", "The SASL mechanism between brokers.", mode=PER_BROKER)
 _key("security.providers", STRING, None, "Java classes that provide cryptography; none can be loaded here.")
+
+# ---- tiered storage
+_key("remote.fetch.max.wait.ms", INT, 500, "How long a fetch may wait for tiered storage.",
+     check=Range(1), mode=CLUSTER_WIDE)
+_key("remote.list.offsets.request.timeout.ms", LONG, 30000, "How long ListOffsets may wait for tiered storage.",
+     check=Range(1), mode=CLUSTER_WIDE)
+_key("remote.log.index.file.cache.total.size.bytes", LONG, 1073741824,
+     "Bytes of indexes from tiered storage that are kept on local disks.", check=Range(1), mode=CLUSTER_WIDE)
+_key("remote.log.index.file.cache.ttl.ms", LONG, 900000, "How long such an index is kept unused; -1: for ever.",
+     check=Range(-1))
+_key("remote.log.manager.copier.thread.pool.size", INT, 10, "Threads that copy segments to tiered storage.",
+     check=Range(1), mode=CLUSTER_WIDE)
+_key("remote.log.manager.copy.max.bytes.per.second", LONG, LONG_MAX, "Bytes a second that go to tiered storage.",
+     check=Range(1), mode=CLUSTER_WIDE)
+_key("remote.log.manager.copy.quota.window.num", INT, 11, "Samples that this limit looks at.", check=Range(1))
+_key("remote.log.manager.copy.quota.window.size.seconds", INT, 1, "Length of one such sample.", check=Range(1))
+_key("remote.log.manager.expiration.thread.pool.size", INT, 10, "Threads that delete old segments in tiered storage.",
+     check=Range(1), mode=CLUSTER_WIDE)
+_key("remote.log.manager.fetch.max.bytes.per.second", LONG, LONG_MAX, "Bytes a second that come from tiered storage.",
+     check=Range(1), mode=CLUSTER_WIDE)
+_key("remote.log.manager.fetch.quota.window.num", INT, 11, "Samples that this limit looks at.", check=Range(1))
+_key("remote.log.manager.fetch.quota.window.size.seconds", INT, 1, "Length of one such sample.", check=Range(1))
+_key("remote.log.manager.follower.thread.pool.size", INT, 2,
+     "Threads that learn, for followers, what lies in tiered storage.", check=Range(1), mode=CLUSTER_WIDE)
+_key("remote.log.manager.task.interval.ms", LONG, 30000, "How often logs are looked at for segments to copy or delete.",
+     check=Range(1))
+_key("remote.log.manager.task.retry.backoff.max.ms", LONG, 30000, "How long such a look waits at most after an error.",
+     check=Range(1))
+_key("remote.log.manager.task.retry.backoff.ms", LONG, 500, "How long it waits after the first error.", check=Range(1))
+_key("remote.log.manager.task.retry.jitter", DOUBLE, 0.2, "Share by which this wait is varied.", check=Range(0, 0.5))
+_key("remote.log.manager.thread.pool.size", INT, 2, "Threads for tiered storage; the two above take its place.",
+     check=Range(1))
+_key("remote.log.metadata.custom.metadata.max.bytes", INT, 128,
+     "Bytes that a plug-in may keep with each segment in tiered storage.", check=Range(0))
+_key("remote.log.metadata.manager.class.name", STRING,
+     "org.apache.kafka.server.log.remote.metadata.storage.TopicBasedRemoteLogMetadataManager",
+     "The Java class that knows what lies in tiered storage; none can be loaded here.")
+_key("remote.log.metadata.manager.class.path", STRING, None, "Where that class is.")
+_key("remote.log.metadata.manager.impl.prefix", STRING, "rlmm.config.", "How the configs of that class begin.")
+_key("remote.log.metadata.manager.listener.name", STRING, None, "The listener that this class connects to.")
+_key("remote.log.reader.max.pending.tasks", INT, 100, "Reads from tiered storage that may wait.", check=Range(1))
+_key("remote.log.reader.threads", INT, 10, "Threads that read from tiered storage.", check=Range(1), mode=CLUSTER_WIDE)
+_key("remote.log.storage.manager.class.name", STRING, None,
+     "The Java class that is the tiered storage; none can be loaded here.")
+_key("remote.log.storage.manager.class.path", STRING, None, "Where that class is.")
+_key("remote.log.storage.manager.impl.prefix", STRING, "rsm.config.", "How the configs of that class begin.")
+_key("remote.log.storage.system.enable", BOOLEAN, False, "Allow topics to keep old segments in tiered storage.")
+
+# ---- how this broker logs in with others, and OAuth
+_key("sasl.login.callback.handler.class", CLASS, None, "A Java class that gets credentials; none can be loaded here.")
+_key("sasl.login.class", CLASS, None, "A Java class that logs in; none can be loaded here.")
+_key("sasl.login.connect.timeout.ms", INT, None, "How long connecting to an identity provider may take.")
+_key("sasl.login.read.timeout.ms", INT, None, "How long its answer may take.")
+_key("sasl.login.refresh.buffer.seconds", SHORT, 300, "How long before its end a token is renewed at the latest.",
+     mode=PER_BROKER)
+_key("sasl.login.refresh.min.period.seconds", SHORT, 60, "How long a new token is left alone at least.",
+     mode=PER_BROKER)
+_key("sasl.login.refresh.window.factor", DOUBLE, 0.8, "Share of a token's life after which it is renewed.",
+     mode=PER_BROKER)
+_key("sasl.login.refresh.window.jitter", DOUBLE, 0.05, "Share by which this time is varied.", mode=PER_BROKER)
+_key("sasl.login.retry.backoff.max.ms", LONG, 10000, "How long a login waits at most before it is tried again.")
+_key("sasl.login.retry.backoff.ms", LONG, 100, "How long it waits after the first failure.")
+_key("sasl.oauthbearer.assertion.algorithm", STRING, "RS256", "How an assertion for an identity provider is signed.",
+     check=OneOf(("ES256", "RS256"), any_case=True))
+_key("sasl.oauthbearer.assertion.claim.aud", STRING, None, "Whom the assertion is for.")
+_key("sasl.oauthbearer.assertion.claim.exp.seconds", INT, 300, "How long the assertion is good.", check=Range(0, 86400))
+_key("sasl.oauthbearer.assertion.claim.iss", STRING, None, "Whose assertion it is.")
+_key("sasl.oauthbearer.assertion.claim.jti.include", BOOLEAN, False, "Whether the assertion bears an id of its own.")
+_key("sasl.oauthbearer.assertion.claim.nbf.seconds", INT, 60, "How far back the assertion begins to be good.",
+     check=Range(0, 3600))
+_key("sasl.oauthbearer.assertion.claim.sub", STRING, None, "Whom the assertion is about.")
+_key("sasl.oauthbearer.assertion.file", STRING, None, "A file that holds the assertion as it is to be sent.")
+_key("sasl.oauthbearer.assertion.private.key.file", STRING, None, "The file with the key that signs assertions.")
+_key("sasl.oauthbearer.assertion.private.key.passphrase", PASSWORD, None, "The passphrase of that key.")
+_key("sasl.oauthbearer.assertion.template.file", STRING, None, "A file with further claims of the assertion.")
+_key("sasl.oauthbearer.client.credentials.client.id", STRING, None, "The client id for an identity provider.")
+_key("sasl.oauthbearer.client.credentials.client.secret", PASSWORD, None, "The secret that goes with it.")
+_key("sasl.oauthbearer.clock.skew.seconds", INT, 30, "How much clocks may differ when a token is checked.")
+_key("sasl.oauthbearer.expected.audience", LIST, (), "Whom a token has to be for.")
+_key("sasl.oauthbearer.expected.issuer", STRING, None, "Whose token it has to be.")
+_key("sasl.oauthbearer.jwks.endpoint.refresh.ms", LONG, 3600000, "How often an identity provider's keys are fetched.")
+_key("sasl.oauthbearer.jwks.endpoint.retry.backoff.max.ms", LONG, 10000, "How long a fetch waits at most for the next.")
+_key("sasl.oauthbearer.jwks.endpoint.retry.backoff.ms", LONG, 100, "How long it waits after the first failure.")
+_key("sasl.oauthbearer.jwks.endpoint.url", STRING, None, "Where these keys are.")
+_key("sasl.oauthbearer.jwt.retriever.class", CLASS,
+     "org.apache.kafka.common.security.oauthbearer.DefaultJwtRetriever",
+     "The Java class that gets tokens; none can be loaded here.")
+_key("sasl.oauthbearer.jwt.validator.class", CLASS,
+     "org.apache.kafka.common.security.oauthbearer.DefaultJwtValidator",
+     "The Java class that checks tokens; none can be loaded here.")
+_key("sasl.oauthbearer.scope", STRING, None, "The scope that a token is asked for with.")
+_key("sasl.oauthbearer.scope.claim.name", STRING, "scope", "The claim that holds a token's scope.")
+_key("sasl.oauthbearer.sub.claim.name", STRING, "sub", "The claim that says whose a token is.")
+_key("sasl.oauthbearer.token.endpoint.url", STRING, None, "Where tokens come from.")
 
 # ---- TLS
 _key("ssl.allow.dn.changes", BOOLEAN, False, "Whether a new certificate may bear another distinguished name.")

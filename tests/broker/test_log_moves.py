@@ -29,7 +29,7 @@ from pykafka_core.protocol.errors import ErrorCode
 from pykafka_core.protocol.messages import alter_replica_log_dirs_request as alter
 from pykafka_core.protocol.messages import describe_log_dirs_request as describe
 from pykafka_core.protocol.messages import incremental_alter_configs_request as configs_request
-from pykafka_core.records import BatchHeader, batches, iterate
+from pykafka_core.records import BatchHeader, Record, batches, encode, iterate
 from pykafka_core.testing import Broker
 from tests.broker.fakes import NODE_ID, FakeStore
 from tests.broker.processes import broker_process
@@ -168,6 +168,34 @@ async def test_the_next_start_finds_it_there(parts: Parts) -> None:
     await parts.open(new=False)
     assert parts.at(1)
     assert content(parts.log) == before
+
+
+async def test_transactions_stay_what_they_are(parts: Parts) -> None:
+    def sent(producer_id: int, sequence: int) -> bytes:
+        rows = [Record(0, 1_700_000_000_000, b"k", bytes(100_000))]
+        return encode(rows, producer_id=producer_id, producer_epoch=0, base_sequence=sequence, transactional=True)
+
+    for number in range(10):
+        parts.log.append(sent(number, 0))
+    for number in range(9):
+        parts.log.append_marker(
+            producer_id=number,
+            producer_epoch=0,
+            coordinator_epoch=3,
+            transaction_version=0,
+            commit=number % 3 != 0,
+        )
+    before = parts.log.last_stable_offset, parts.log.aborted_txns(0, 100), sorted(parts.log.producers())
+    assert before[0] == 9
+    assert len(before[1]) == 3
+    for place in (1, 0):
+        await parts.move(place)
+        assert parts.at(place)
+        after = parts.log.last_stable_offset, parts.log.aborted_txns(0, 100), sorted(parts.log.producers())
+        assert after == before
+    parts.close()
+    await parts.open(new=False)
+    assert (parts.log.last_stable_offset, parts.log.aborted_txns(0, 100)) == before[:2]
 
 
 async def test_a_log_that_begins_inside_a_batch(parts: Parts) -> None:

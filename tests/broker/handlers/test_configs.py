@@ -377,7 +377,7 @@ def test_secrets_are_never_shown():
         shown = configs[name]
         assert (shown.value, shown.is_sensitive, shown.config_source) == (None, True, STATIC)
         assert [synonym.value for synonym in shown.synonyms] == [None]
-    assert len(configs) > 250
+    assert len(configs) > 330
     assert "log.initial.task.delay.ms" not in configs  # internal in Kafka, and not shown there either
 
 
