@@ -182,11 +182,13 @@ static size_t frame_end(struct kc_writer *w) {
     return w->used;
 }
 
-__attribute__((unused)) static size_t produce_frame(uint8_t *buffer, size_t capacity, int32_t correlation, int16_t acks, const char *topic,
-                                                    int32_t partition, struct kc_slice batch) {
+/* transactional_id: null where data is NULL. */
+__attribute__((unused)) static size_t transactional_produce_frame(uint8_t *buffer, size_t capacity, int32_t correlation, int16_t acks,
+                                                                  struct kc_slice transactional_id, const char *topic,
+                                                                  int32_t partition, struct kc_slice batch) {
     struct kc_writer w;
     frame_begin(&w, buffer, capacity, 0, 8, correlation);
-    kc_write_string(&w, (struct kc_slice){0});
+    kc_write_string(&w, transactional_id);
     kc_write_i16(&w, acks);
     kc_write_i32(&w, 30000);
     kc_write_array_count(&w, 1);
@@ -195,6 +197,11 @@ __attribute__((unused)) static size_t produce_frame(uint8_t *buffer, size_t capa
     kc_write_i32(&w, partition);
     kc_write_bytes(&w, batch);
     return frame_end(&w);
+}
+
+__attribute__((unused)) static size_t produce_frame(uint8_t *buffer, size_t capacity, int32_t correlation, int16_t acks, const char *topic,
+                                                    int32_t partition, struct kc_slice batch) {
+    return transactional_produce_frame(buffer, capacity, correlation, acks, (struct kc_slice){0}, topic, partition, batch);
 }
 
 struct produced {
