@@ -8,14 +8,13 @@ from __future__ import annotations
 
 import select
 import socket
-import struct
 import time
 from collections.abc import Sequence
 
 from bench.broker_process import BrokerProcess
-from bench.raw_client import call, create_topic
+from bench.raw_client import call, create_topic, receive_frame
 from pykafka_core.protocol.api_keys import ApiKey
-from pykafka_core.protocol.framing import encode_request
+from pykafka_core.protocol.framing import decode_response, encode_request
 from pykafka_core.protocol.messages.find_coordinator_request import FindCoordinatorRequest
 from pykafka_core.protocol.messages.heartbeat_request import HeartbeatRequest
 from pykafka_core.protocol.messages.join_group_request import JoinGroupRequest, JoinGroupRequestProtocol
@@ -26,9 +25,19 @@ from pykafka_core.protocol.messages.offset_commit_request import (
 )
 from pykafka_core.protocol.messages.sync_group_request import SyncGroupRequest, SyncGroupRequestAssignment
 
-__all__ = ["Member", "commit_frame", "create_topic", "heartbeat_frame", "join_groups", "rounds"]
+__all__ = [
+    "COMMIT_ERROR",
+    "HEARTBEAT_ERROR",
+    "Member",
+    "commit_frame",
+    "create_topic",
+    "heartbeat_frame",
+    "join_groups",
+    "rounds",
+]
 
-ANSWER_ERRORS = {ApiKey.HEARTBEAT: lambda answer: struct.unpack_from(">h", answer, len(answer) - 3)[0]}
+HEARTBEAT_ERROR, COMMIT_ERROR = -3, -5
+"""From the end of an answer of Heartbeat 4 and OffsetCommit 9, of the last partition: tags stand behind it."""
 SUBSCRIPTION = b"\0\1\0\0\0\1\0\5topic\xff\xff\xff\xff\0\0\0\0"
 
 
@@ -77,20 +86,19 @@ class Member:
         self.connection.sendall(encode_request(key, version, 1, "bench", body, with_length=True))  # type: ignore[arg-type]
 
 
-def join_groups(broker: BrokerProcess, groups: int, members: int) -> list[Member]:
-    """Stable groups of so many members each. The broker is to have group.initial.rebalance.delay.ms=0 or little."""
-    from bench.raw_client import receive_frame
-    from pykafka_core.protocol.framing import decode_response
-
+def join_groups(broker: BrokerProcess, groups: int, members: int, *, prefix: str = "group") -> list[Member]:
+    """Stable groups of so many members each, all joined within one group.initial.rebalance.delay.ms."""
     with broker.connect() as connection:
         while call(connection, ApiKey.FIND_COORDINATOR, 3, FindCoordinatorRequest(key="g")).error_code:  # type: ignore[attr-defined]
             time.sleep(0.1)
-    everybody = [[Member(broker, f"group-{number}") for _ in range(members)] for number in range(groups)]
+    everybody = [[Member(broker, f"{prefix}-{number}") for _ in range(members)] for number in range(groups)]
     for group in everybody:
         for member in group:
             member.ask_id()
+    for group in everybody:
         for member in group:
             member.send_join()
+    for group in everybody:
         told: tuple[str, ...] = ()
         for member in group:
             _, answer = decode_response(ApiKey.JOIN_GROUP, 9, receive_frame(member.connection))
@@ -125,10 +133,13 @@ def commit_frame(member: Member, topic: str, partitions: int, *, version: int = 
     return encode_request(ApiKey.OFFSET_COMMIT, version, 1, "bench", body, with_length=True)
 
 
-def rounds(connections: Sequence[socket.socket], frames: Sequence[bytes], count: int) -> tuple[float, bytes]:
-    """Send `count` requests in all, one in flight on each connection; return the seconds it took and the last answer.
+def rounds(
+    connections: Sequence[socket.socket], frames: Sequence[bytes], count: int, error_at: int = HEARTBEAT_ERROR
+) -> float:
+    """Send `count` requests in all, one in flight on each connection; return the seconds it took.
 
-    Every answer must be as long as the first one: a load whose requests fail must not pass for a fast one.
+    `error_at`: where in an answer the error code stands that must be 0, so that a load whose requests fail does not
+    pass for a fast one.
     """
     poller = select.epoll()
     by_number = {each.fileno(): (each, frame) for each, frame in zip(connections, frames, strict=True)}
@@ -139,15 +150,17 @@ def rounds(connections: Sequence[socket.socket], frames: Sequence[bytes], count:
     for each, frame in by_number.values():
         each.send(frame)
         sent += 1
-    received, answer = 0, b""
+    received = 0
     while received < sent:
         for number, _ in poller.poll():
             each, frame = by_number[number]
             answer = each.recv(65536)
             received += 1
+            if answer[error_at : error_at + 2] != b"\0\0":
+                raise RuntimeError(f"a request failed: {answer!r}")
             if sent < count:
                 each.send(frame)
                 sent += 1
     took = time.perf_counter() - began
     poller.close()
-    return took, answer
+    return took
