@@ -77,9 +77,18 @@ else:
         defaults = {name: one.default for name, one in every.items() if one.default is not MISSING}
         factories = [(name, one.default_factory) for name, one in every.items() if one.default_factory is not MISSING]
         order = tuple(every)
+        count = len(order)
         put = object.__setattr__
 
         def __init__(self, *args, **given):
+            if len(given) == count and not args:
+                try:
+                    for name in order:
+                        put(self, name, given[name])
+                except KeyError:
+                    pass
+                else:
+                    return
             if args:
                 if len(args) > len(positional):
                     raise TypeError(

@@ -28,6 +28,7 @@ class AdoptedClassicGroup(ClassicGroup):
         """The log has it; from here on members must show signs of life."""
         for member in self.members.all():
             self._touch(member, member.session_timeout_ms, now)
+        self._open_heartbeats()
         if rebalances:
             self._prepare_rebalance(now)
 
