@@ -148,12 +148,15 @@ async def connected(make: Callable[[], T]) -> T:
         raise KafkaTimeoutError(f"Connection to {error}") from error
 
 
-async def run(load: ProduceLoad | FetchLoad, milliseconds: int) -> bool:
-    """Go on for so long, in a thread of its own; True when there is no more to do. Raises KafkaError."""
+async def run(load: ProduceLoad | FetchLoad, milliseconds: int, *, drain: bool = False) -> bool:
+    """Go on for so long, in a thread of its own; True when there is no more to do. `drain`: end what is begun and make
+    nothing new. Raises KafkaError."""
     try:
+        if isinstance(load, ProduceLoad):
+            return await asyncio.to_thread(load.run, milliseconds, drain=drain)
         done = await asyncio.to_thread(load.run, milliseconds)
     except ConnectionError as error:
         raise KafkaTimeoutError(str(error)) from error
-    if done is None and isinstance(load, FetchLoad):
+    if done is None:
         raise KafkaError(load.refusal[0])
-    return bool(done)
+    return done

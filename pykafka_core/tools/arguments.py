@@ -101,6 +101,7 @@ class Parser:
         exclusive: Sequence[tuple[bool, tuple[str, ...]]] = (),
         commands: Sequence[Parser] = (),
         command_value: str = "",
+        short_version: bool = False,
     ) -> None:
         self.root = self.name = name
         self.text = text
@@ -108,6 +109,7 @@ class Parser:
         self.exclusive = list(exclusive)
         self.commands = list(commands)
         self.command_value = command_value or "{" + ",".join(each.name for each in commands) + "}"
+        self.short_version = short_version
         self.prefix = name
         for command in commands:
             command.root = name
@@ -154,7 +156,7 @@ class Parser:
         name, equals, value = word.partition("=")
         if name in ("--help", "-h"):
             raise HelpWanted(self.help())
-        if name == "--version":
+        if name == "--version" or (name == "-v" and self.short_version):
             raise VersionWanted
         argument = self._find(name, word)
         for _, names in self.exclusive:
@@ -222,7 +224,7 @@ class Parser:
     # ---- showing ----------------------------------------------------------------------------------------------------
 
     def usage(self) -> list[str]:
-        tokens = ["[-h]"]
+        tokens = ["[-h]", *(["[-v]"] if self.short_version else [])]
         tokens += [
             each.token() if each.required else f"[{each.token()}]"
             for each in self.arguments

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 
     from pykafka_core.client.cluster import Client
     from pykafka_core.client.load import ProduceLoad
+    from pykafka_core.client.transactions import Transaction
 
 PROPERTY = "PROP-NAME=PROP-VALUE"
 MEBIBYTE = 1024 * 1024
@@ -217,13 +218,22 @@ async def measure(client: Client, given: Given, properties: dict[str, str], payl
     topic, count = given.last("topic") or "", given.number("num-records") or 0
     warmup = max(given.number("warmup-records") or 0, 0)
     transactional_id = transactional_id_of(given, properties)
+    transaction: Transaction | None = None
     if transactional_id is not None:
-        raise ToolError("Transactions are not supported by this tool yet", "java.lang.UnsupportedOperationException")
+        from pykafka_core.client.settings import number
+        from pykafka_core.client.transactions import Transaction
+
+        timeout_ms = number(properties, "transaction.timeout.ms", 60_000)
+        transaction = Transaction(client, transactional_id, timeout_ms=timeout_ms)
+        await transaction.init()
     task = ProduceTask(
         record_count=count,
         payload=payload,
         records_per_second=float(given.last("throughput") or -1),
         warmup_count=warmup,
+        transactional_id=transactional_id,
+        producer_id=-1 if transaction is None else transaction.producer_id,
+        producer_epoch=-1 if transaction is None else transaction.producer_epoch,
     )
     load = await open_produce_load(client, topic, properties, task)
     if warmup:
@@ -232,7 +242,11 @@ async def measure(client: Client, given: Given, properties: dict[str, str], payl
             flush=True,
         )
     report = Report(load, warmup, given.number("reporting-interval") or 5000)
-    await report.follow()
+    if transaction is None:
+        await report.follow()
+    else:
+        places = [(topic, index) for index in range(await client.partition_count(topic))]
+        await report.follow_transactions(transaction, places, given.number("transaction-duration-ms") or 3000)
     report.print_total()
     if "print-metrics" in given:
         report.print_metrics(client.settings.client_id)
@@ -254,19 +268,41 @@ class Report:
         self.began = self.window_began = time.monotonic()
         self.steady_began: float | None = None
 
-    async def follow(self) -> None:
+    async def follow(self, until: float = float("inf")) -> bool:
+        """Until all is done, or this monotonic time has come; whether all is done. Raises KafkaError."""
         from pykafka_core.client.load import run
 
-        while not await run(self.load, min(self.interval_ms, TURN_MS)):
+        while time.monotonic() < until:
+            left_ms = min((until - time.monotonic()) * 1000, self.interval_ms, TURN_MS)
+            done = await run(self.load, max(int(left_ms), 1))
             now = time.monotonic()
             if self.warmup and self.steady_began is None and self.load.made > self.warmup:
                 self.steady_began = now
                 print("In steady state.", flush=True)
+            if done:
+                break
             if (now - self.window_began) * 1000 >= self.interval_ms:
                 self.print_window(now)
+        else:
+            return False
         if self.warmup and self.steady_began is None:
             self.steady_began = self.began
             print("In steady state.", flush=True)
+        return True
+
+    async def follow_transactions(
+        self, transaction: Transaction, places: list[tuple[str, int]], duration_ms: int
+    ) -> None:
+        """One transaction after the other; a commit waits until all that belongs to it is answered."""
+        from pykafka_core.client.load import run
+
+        done = False
+        while not done:
+            await transaction.add_partitions(places)
+            done = await self.follow(time.monotonic() + duration_ms / 1000)
+            while not await run(self.load, TURN_MS, drain=True):
+                pass
+            await transaction.end(commit=True)
 
     def print_window(self, now: float) -> None:
         window = self.load.take_window()
