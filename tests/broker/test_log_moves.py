@@ -25,10 +25,13 @@ from pykafka_core.metadata.changes import alter_configs, create_topic
 from pykafka_core.metadata.errors import MetadataError
 from pykafka_core.metadata.image import ConfigResourceType
 from pykafka_core.native import Log, Partition
+from pykafka_core.protocol.api_keys import ApiKey
 from pykafka_core.protocol.errors import ErrorCode
+from pykafka_core.protocol.framing import decode_response
 from pykafka_core.protocol.messages import alter_replica_log_dirs_request as alter
 from pykafka_core.protocol.messages import describe_log_dirs_request as describe
 from pykafka_core.protocol.messages import incremental_alter_configs_request as configs_request
+from pykafka_core.protocol.messages.fetch_request import FetchPartition, FetchRequest, FetchTopic
 from pykafka_core.records import BatchHeader, Record, batches, encode, iterate
 from pykafka_core.testing import Broker
 from tests.broker.fakes import NODE_ID, FakeStore
@@ -416,6 +419,30 @@ def test_nothing_acknowledged_is_lost(tmp_path: Path, name: str, version: int, f
         assert ask_to_move(client, "no-such-topic", first, version=version) == 3
     with Broker(directory=tmp_path, log_dirs=f"{first},{second}") as broker, RawClient(broker.bootstrap) as client:
         assert places(client, name) == [(here, False)]
+
+
+def test_who_waits_for_records_is_told_to_ask_again(tmp_path: Path, name: str) -> None:
+    with (
+        Broker(log_dirs=f"{tmp_path / 'a'},{tmp_path / 'b'}") as broker,
+        RawClient(broker.bootstrap) as client,
+        RawClient(broker.bootstrap) as reader,
+    ):
+        create(client, name)
+        produce(client, name, batch_of(b"first"))
+        wanted = FetchPartition(partition=0, fetch_offset=1, partition_max_bytes=1 << 20)
+        topic = FetchTopic(topic=name, partitions=[wanted])
+        began = time.monotonic()
+        number = reader.send(FetchRequest(max_wait_ms=60_000, min_bytes=1, max_bytes=1 << 20, topics=[topic]), 11)
+        ((here, _),) = places(client, name)
+        there = "b" if here == "a" else "a"
+        assert ask_to_move(client, name, tmp_path / there) == 0
+        wait_until_at(client, name, there)
+        found, answer = decode_response(ApiKey.FETCH, 11, reader.receive())
+        assert found == number
+        assert answer.responses[0].partitions[0].error_code == ErrorCode.UNKNOWN_TOPIC_OR_PARTITION
+        assert time.monotonic() - began < 30
+        assert produce(client, name, batch_of(b"second"))[0].base_offset == 1
+        assert b"second" in fetch(reader, name, offset=1)
 
 
 def set_throttle(client: RawClient, rate: str | None) -> None:
