@@ -5,13 +5,21 @@ Source: org.apache.kafka.coordinator.group.GroupCoordinatorConfig; KIP-848, KIP-
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Any
+import logging
+from collections.abc import Mapping, Sequence
+from typing import Any, Final
 
+from pykafka_core.coordinator.assignor import ASSIGNORS
 from pykafka_core.coordinator.consumer_events import ConsumerGroupConfig, MigrationPolicy
 from pykafka_core.coordinator.events import GroupConfig
 
-__all__ = ["consumer_group_config", "group_config"]
+__all__ = ["assignors", "consumer_group_config", "group_config"]
+
+log = logging.getLogger("kafka.coordinator.group.GroupCoordinatorConfig")
+
+CLASSES: Final = {
+    f"org.apache.kafka.coordinator.group.assignor.{name.capitalize()}Assignor": name for name in ASSIGNORS
+}
 
 
 def group_config(values: Mapping[str, Any]) -> GroupConfig:
@@ -26,13 +34,25 @@ def group_config(values: Mapping[str, Any]) -> GroupConfig:
     )
 
 
+def assignors(configured: Sequence[str]) -> tuple[str, ...]:
+    """The assignors of these names, or of these Java classes. Those of others' making are left out, with a warning."""
+    found = []
+    for each in configured:
+        name = CLASSES.get(each, each)
+        if name in ASSIGNORS:
+            found.append(name)
+        else:
+            log.warning("Assignor %s of group.consumer.assignors is not known here and is left out", each)
+    return tuple(dict.fromkeys(found)) or ASSIGNORS
+
+
 def consumer_group_config(values: Mapping[str, Any]) -> ConsumerGroupConfig:
     return ConsumerGroupConfig(
         session_timeout_ms=values["group.consumer.session.timeout.ms"],
         heartbeat_interval_ms=values["group.consumer.heartbeat.interval.ms"],
         assignment_interval_ms=values["group.consumer.assignment.interval.ms"],
         max_size=values["group.consumer.max.size"],
-        assignors=tuple(values["group.consumer.assignors"]),
+        assignors=assignors(values["group.consumer.assignors"]),
         migration=MigrationPolicy.of_name(values["group.consumer.migration.policy"]),
         regex_refresh_interval_ms=values["group.consumer.regex.refresh.interval.ms"],
     )

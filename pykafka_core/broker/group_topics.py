@@ -7,15 +7,44 @@ Thread: asyncio; `names` of a view may be called on any.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING, Final
 
 from pykafka_core.coordinator.topics import Topic
+from pykafka_core.protocol.records.metadata.partition_change_record import PartitionChangeRecord
+from pykafka_core.protocol.records.metadata.partition_record import PartitionRecord
+from pykafka_core.protocol.records.metadata.remove_topic_record import RemoveTopicRecord
+from pykafka_core.protocol.records.metadata.topic_record import TopicRecord
 
 if TYPE_CHECKING:
     from pykafka_core.metadata.image import MetadataImage, TopicImage
+    from pykafka_core.metadata.store import MetadataChange
 
-__all__ = ["GroupTopics", "TopicViews"]
+__all__ = ["GroupTopics", "TopicViews", "topics_changed"]
+
+NAMED: Final = TopicRecord.API_KEY
+BY_ID: Final = frozenset({PartitionRecord.API_KEY, PartitionChangeRecord.API_KEY, RemoveTopicRecord.API_KEY})
+
+
+def topics_changed(change: MetadataChange) -> frozenset[str]:
+    """The names of topics that were created, changed or deleted by this step of the metadata."""
+    topics = change.image.topics
+    before = change.previous
+    known: Mapping[str, TopicImage] = {} if before is None else before.topics
+    if topics is known:
+        return frozenset()
+    if change.records is None or before is None:
+        return frozenset(name for name in topics.keys() | known.keys() if topics.get(name) is not known.get(name))
+    names = set()
+    for record in change.records:
+        if record.API_KEY == NAMED:
+            names.add(record.name)  # type: ignore[attr-defined]
+        elif record.API_KEY in BY_ID:
+            topic_id: bytes = record.topic_id  # type: ignore[attr-defined]
+            name = change.image.topic_names.get(topic_id) or before.topic_names.get(topic_id)
+            if name is not None:
+                names.add(name)
+    return frozenset(names)
 
 
 class TopicViews:

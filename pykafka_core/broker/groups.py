@@ -23,7 +23,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from pykafka_core.broker.errors import RequestError
 from pykafka_core.broker.group_settings import consumer_group_config, group_config
-from pykafka_core.broker.group_topics import TopicViews
+from pykafka_core.broker.group_topics import TopicViews, topics_changed
 from pykafka_core.coordinator.consumer_events import ConsumerEvent, GroupTimes, RegexesResolved, TopicsChanged
 from pykafka_core.coordinator.effects import (
     Append,
@@ -358,28 +358,24 @@ class Groups:
                     await asyncio.sleep(0)
 
     def _metadata_changed(self, change: MetadataChange) -> None:
-        topics = change.image.topics
-        before = {} if change.previous is None else change.previous.topics
-        if topics is before:
+        changed = topics_changed(change)
+        if not changed:
             return
-        changed = frozenset(
-            name for name in topics.keys() | before.keys() if topics.get(name) is not before.get(name)
-        )
-        gone = before.keys() - topics.keys()
+        before = change.previous
+        topics = change.image.topics
+        known = before.topics if before is not None else {}
+        gone = frozenset(name for name in changed if name not in topics)
+        has_new = any(name not in known for name in changed - gone)
         self._views.forget(gone)
-        self._step(
-            TopicsChanged(
-                topics=self._views.of(change.image), names=changed, has_new=not topics.keys() <= before.keys()
-            )
-        )
-        if change.previous is None:
+        self._step(TopicsChanged(topics=self._views.of(change.image), names=changed, has_new=has_new))
+        if before is None:
             return
         if OFFSETS_TOPIC in gone:
             self._unload_all()
             self._loading.clear()
         elif gone:
             for group_id in list(self.coordinator.groups):
-                self._step(TopicsDeleted(group_id=group_id, topics=frozenset(gone)))
+                self._step(TopicsDeleted(group_id=group_id, topics=gone))
 
     def _unload_all(self) -> None:
         for group_id in list(self.coordinator.groups):

@@ -18,7 +18,7 @@ from typing import Any, Final
 
 __all__ = ["RegexError", "compile_automaton"]
 
-STATES_MAX: Final = 20_000
+STATES_MAX: Final = 2_000
 REPEAT_MAX: Final = 1_000
 
 EVERY: Final = (1 << 128) - 1
