@@ -2,6 +2,7 @@
 
 #include "base/array.h"
 #include "base/check.h"
+#include "hot/sync.h"
 
 struct kc_gathered_entry *kc_gather_add_entry(struct kc_gather *g) {
     uint32_t wanted = g->entry_count + 1;
@@ -50,7 +51,7 @@ static void sort_by_partition(const struct kc_gathered_entry *entries, uint32_t 
     }
 }
 
-static void append_run(struct kc_gather *g, const uint32_t *order, uint32_t count) {
+static void append_run(struct kc_gather *g, struct kc_worker *worker, const uint32_t *order, uint32_t count) {
     for (uint32_t i = 0; i < count; i++) {
         struct kc_gathered_entry *entry = &g->entries[order[i]];
         entry->append = (struct kc_append){
@@ -69,9 +70,10 @@ static void append_run(struct kc_gather *g, const uint32_t *order, uint32_t coun
         entry->error = (int16_t)kc_error_from_append(entry->append.fault);
     }
     if (bytes > 0) kc_partition_notify(partition, bytes);
+    kc_sync_write_back(partition, worker);
 }
 
-void kc_gather_append(struct kc_gather *g) {
+void kc_gather_append(struct kc_gather *g, struct kc_worker *worker) {
     uint32_t count = 0;
     bool sorted = true;
     for (uint32_t i = 0; i < g->entry_count; i++) {
@@ -83,7 +85,7 @@ void kc_gather_append(struct kc_gather *g) {
     for (uint32_t first = 0; first < count;) {
         uint32_t next = first + 1;
         while (next < count && g->entries[g->order[next]].partition == g->entries[g->order[first]].partition) next++;
-        append_run(g, g->order + first, next - first);
+        append_run(g, worker, g->order + first, next - first);
         first = next;
     }
 }

@@ -66,8 +66,8 @@ static inline bool kc_gather_full(const struct kc_gather *gather) {
 }
 
 /* Appends every entry without an error, one kc_log_append for each partition with all its batches in order of arrival, and tells
- * the fetches that wait.  Errors are left in the entries. */
-void kc_gather_append(struct kc_gather *gather);
+ * the fetches that wait.  Errors are left in the entries.  The worker (NULL: none) writes dirty pages back in steps. */
+void kc_gather_append(struct kc_gather *gather, struct kc_worker *worker);
 
 void kc_gather_free(struct kc_gather *gather);
 

@@ -39,6 +39,9 @@ struct kc_partition {
     struct kc_list sync_waiters;
     bool sync_running;
     struct kc_job sync_job;
+
+    atomic_bool write_back_running;
+    struct kc_job write_back_job;
 };
 
 /* Takes a reference to the log.  KC_NO_MEMORY. */

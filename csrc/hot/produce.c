@@ -176,7 +176,7 @@ enum kc_frame_verdict kc_hot_produce(struct kc_hot *hot, struct kc_conn *conn, u
 void kc_hot_flush(struct kc_hot *hot) {
     struct kc_gather *g = &hot->gather;
     if (g->request_count == 0) return;
-    kc_gather_append(g);
+    kc_gather_append(g, hot->config->worker);
     for (uint32_t i = 0; i < g->request_count; i++) {
         struct kc_gathered_request *request = &g->requests[i];
         if (!request->conn) continue;

@@ -63,3 +63,20 @@ void kc_sync_request(struct kc_partition *partition, struct kc_worker *worker, s
     pthread_mutex_unlock(&partition->sync_lock);
     tell(&refused);
 }
+
+static void write_back_run(struct kc_job *job) {
+    struct kc_partition *partition = KC_CONTAINER_OF(job, struct kc_partition, write_back_job);
+    kc_log_write_back(partition->log);
+    atomic_store(&partition->write_back_running, false);
+    kc_partition_release(partition);
+}
+
+void kc_sync_write_back(struct kc_partition *partition, struct kc_worker *worker) {
+    if (!worker || !kc_log_wants_write_back(partition->log) || atomic_exchange(&partition->write_back_running, true)) return;
+    partition->write_back_job.run = write_back_run;
+    kc_partition_retain(partition);
+    if (kc_worker_submit(worker, &partition->write_back_job) == KC_OK) return;
+    /* The workers have enough to do; it is due again with the next append. */
+    atomic_store(&partition->write_back_running, false);
+    kc_partition_release(partition);
+}

@@ -22,4 +22,7 @@ struct kc_sync_waiter {
 /* With waiter NULL the partition is synced and nobody is told. */
 void kc_sync_request(struct kc_partition *partition, struct kc_worker *worker, struct kc_sync_waiter *waiter);
 
+/* Has a worker start writing what has been appended, where that is due (log/write_back.c). */
+void kc_sync_write_back(struct kc_partition *partition, struct kc_worker *worker);
+
 #endif

@@ -42,6 +42,8 @@ struct kc_disk {
     kc_status (*truncate)(void *state, int handle, int64_t size);
     /* Reserves blocks without changing the size; KC_INVALID where the file system cannot. */
     kc_status (*allocate)(void *state, int handle, int64_t position, int64_t size);
+    /* Starts writing these bytes to the medium and promises nothing; KC_INVALID where the system has no such call. */
+    kc_status (*write_back)(void *state, int handle, int64_t position, int64_t size);
     kc_status (*sync)(void *state, int handle);
     kc_status (*size)(void *state, int handle, int64_t *size);
     kc_status (*rename)(void *state, const char *from, const char *to);

@@ -4,7 +4,7 @@
  * A sync means "the bytes and the size are on the medium": fdatasync() where it does that, F_FULLFSYNC on macOS, where
  * fsync() stops at the drive's cache. */
 #ifndef _GNU_SOURCE
-#define _GNU_SOURCE                    /* fallocate, pwritev */
+#define _GNU_SOURCE                    /* fallocate, pwritev, sync_file_range */
 #endif
 
 #include "io/disk.h"
@@ -104,6 +104,16 @@ static kc_status system_allocate(void *state, int handle, int64_t position, int6
     while (rc < 0 && errno == EINTR);
     if (rc == 0) return KC_OK;
     return errno == EOPNOTSUPP || errno == ENOSYS ? KC_INVALID : last_error();
+#else
+    (void)handle, (void)position, (void)size;
+    return KC_INVALID;
+#endif
+}
+
+static kc_status system_write_back(void *state, int handle, int64_t position, int64_t size) {
+    (void)state;
+#ifdef __linux__
+    return sync_file_range(handle, (off_t)position, (off_t)size, SYNC_FILE_RANGE_WRITE) < 0 ? last_error() : KC_OK;
 #else
     (void)handle, (void)position, (void)size;
     return KC_INVALID;
@@ -246,6 +256,7 @@ static const struct kc_disk system_disk = {
     .write = system_write,
     .truncate = system_truncate,
     .allocate = system_allocate,
+    .write_back = system_write_back,
     .sync = system_sync,
     .size = system_size,
     .rename = system_rename,

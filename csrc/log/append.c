@@ -122,6 +122,7 @@ static kc_status group_commit(struct kc_log *log, struct group *group) {
         if (status != KC_OK) index_status = status;
     }
     atomic_fetch_add_explicit(&log->size_bytes, group->size_bytes, memory_order_relaxed);
+    atomic_fetch_add_explicit(&log->bytes_to_write_back, group->size_bytes, memory_order_relaxed);
     atomic_store_explicit(&log->log_end_offset, group->next_offset, memory_order_release);
     group_unpin(log, group);
     int64_t size_bytes = group->size_bytes;

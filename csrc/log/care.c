@@ -76,6 +76,22 @@ static kc_status sync_all(const struct kc_disk *disk, const struct sync_list *li
     return status;
 }
 
+/* After a flush that did not come about. */
+static void forget_flush(struct kc_log *log, const struct sync_list *list, kc_status status) {
+    pthread_mutex_lock(&log->lock);
+    if (status == KC_NO_FILES || status == KC_NO_MEMORY) {
+        /* A file could not even be opened: no sync has failed, and the next flush does it all. */
+        for (size_t i = 0; i < log->segment_count; i++) kc_segment_mark_unsynced(log->segments[i]);
+        log->epochs_unsynced |= list->epochs;
+        log->snapshot_dirty |= list->snapshot;
+        log->directory_dirty |= list->directory;
+    } else {
+        /* The kernel may have thrown the pages away: a second sync that succeeds would prove nothing. */
+        kc_log_fail(log, status);
+    }
+    pthread_mutex_unlock(&log->lock);
+}
+
 static kc_status flush(struct kc_log *log, int64_t *synced_offset) {
     struct sync_list list;
     pthread_mutex_lock(&log->lock);
@@ -89,12 +105,7 @@ static kc_status flush(struct kc_log *log, int64_t *synced_offset) {
     pthread_mutex_unlock(&log->lock);
     if (status == KC_OK) {
         status = sync_all(log->disk, &list);
-        if (status != KC_OK) {
-            /* The kernel may have thrown the pages away: a second sync that succeeds would prove nothing. */
-            pthread_mutex_lock(&log->lock);
-            kc_log_fail(log, status);
-            pthread_mutex_unlock(&log->lock);
-        }
+        if (status != KC_OK) forget_flush(log, &list, status);
     }
     sync_list_release(&list);
     if (status == KC_OK && synced_offset) *synced_offset = end_offset;
@@ -154,7 +165,7 @@ kc_status kc_log_close(struct kc_log *log) {
 
 kc_status kc_log_raise_start_offset(struct kc_log *log, int64_t offset) {
     pthread_mutex_lock(&log->lock);
-    kc_status status = log->closed ? KC_CLOSED : offset > kc_log_end_offset(log) ? KC_OUT_OF_RANGE : KC_OK;
+    kc_status status = log->closed || kc_log_offline(log) ? KC_CLOSED : offset > kc_log_end_offset(log) ? KC_OUT_OF_RANGE : KC_OK;
     if (status == KC_OK && offset > kc_log_start_offset(log)) {
         atomic_store_explicit(&log->log_start_offset, offset, memory_order_release);
         kc_leader_epochs_truncate_start(&log->epochs, offset);

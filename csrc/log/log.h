@@ -72,6 +72,10 @@ struct kc_log_recovery {
 kc_status kc_log_open(const char *directory, const struct kc_log_options *options, struct kc_log_recovery *recovery,
                       struct kc_log **out);
 
+/* Stands for a log whose directory cannot be used: offline from the start, without segments, and nothing on disk is touched.
+ * options->dir has failed, or fails by this. */
+kc_status kc_log_open_offline(const char *directory, const struct kc_log_options *options, struct kc_log **out);
+
 /* Flushes, writes the indexes, the producer snapshot at log_end_offset and the leader epochs, closes the files.  Further calls
  * but retain, release and the offsets answer KC_CLOSED.  The first error is returned, after everything was tried. */
 kc_status kc_log_close(struct kc_log *log);
@@ -217,6 +221,10 @@ kc_status kc_log_roll(struct kc_log *log);
 /* Everything below log_end_offset as it was at the call is on disk afterwards.  Not under the lock while the disk works.
  * *synced_offset becomes the new recovery point. */
 kc_status kc_log_flush(struct kc_log *log, int64_t *synced_offset);
+
+/* What has been appended goes to the disk in steps; see write_back.c. */
+bool kc_log_wants_write_back(const struct kc_log *log);
+void kc_log_write_back(struct kc_log *log);
 
 /* DeleteRecords: raises log_start_offset to `offset` (<= log_end_offset, else KC_OUT_OF_RANGE; lower than now: no change).
  * Whole segments below it are dropped by kc_log_drop_segments. */

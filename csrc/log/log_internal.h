@@ -4,7 +4,7 @@
  *     append.c     append, roll                         read.c     read
  *     lookup.c     timestamps                           care.c     flush, close, truncate, drop, rename
  *     producers.c  producer state from stored batches   txns.c     open and aborted transactions
- *     landmark.c   what keeps a restart short
+ *     landmark.c   what keeps a restart short           write_back.c   pages on their way to the disk
  *
  * Threads: `lock` guards every field but the atomics; `page_lock` guards the two pages and is taken inside `lock` or alone,
  * never the other way round; `flush_lock` is taken before `lock`: a flush that finds nothing left to sync must not end before
@@ -25,7 +25,7 @@
 struct kc_log {
     atomic_int reference_count;
     atomic_bool writable;
-    _Atomic int64_t log_start_offset, log_end_offset, size_bytes;
+    _Atomic int64_t log_start_offset, log_end_offset, size_bytes, bytes_to_write_back;
     _Atomic int64_t first_open_offset;     /* of the oldest open transaction, INT64_MAX: none; see txns.c */
     _Atomic int64_t last_abort_offset;     /* of the newest abort marker that an index knows of, -1: none */
 

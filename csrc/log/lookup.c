@@ -168,9 +168,10 @@ kc_status kc_log_find_timestamp(struct kc_log *log, int64_t target, int64_t offs
 
 kc_status kc_log_find_max_timestamp(struct kc_log *log, struct kc_log_position *out) {
     pthread_mutex_lock(&log->lock);
-    if (log->closed) {
+    if (log->closed || kc_log_offline(log)) {
+        bool closed = log->closed;
         pthread_mutex_unlock(&log->lock);
-        return KC_CLOSED;
+        return closed ? KC_CLOSED : KC_IO_ERROR;
     }
     struct kc_segment *best = NULL;
     for (size_t i = kc_log_segment_slot(log, kc_log_start_offset(log)); i < log->segment_count; i++)

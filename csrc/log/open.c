@@ -142,10 +142,9 @@ static kc_status open_directory(struct kc_log *log, const struct kc_log_options 
     return status;
 }
 
-kc_status kc_log_open(const char *directory, const struct kc_log_options *options, struct kc_log_recovery *recovery,
-                      struct kc_log **out) {
+static struct kc_log *create(const char *directory, const struct kc_log_options *options) {
     struct kc_log *log = calloc(1, sizeof *log);
-    if (!log) return KC_NO_MEMORY;
+    if (!log) return NULL;
     atomic_init(&log->reference_count, 1);
     pthread_mutex_init(&log->flush_lock, NULL);
     pthread_mutex_init(&log->lock, NULL);
@@ -159,15 +158,34 @@ kc_status kc_log_open(const char *directory, const struct kc_log_options *option
     log->next_index_id = 1;
     log->snapshot_offset = -1;
     kc_producer_state_init(&log->producers, options->config.producer_id_expiration_ms);
-    struct kc_log_recovery report = {.cut_base_offset = -1, .cut_position = -1};
     log->directory = strdup(directory);
-    kc_status status = log->directory ? open_directory(log, options, &report) : KC_NO_MEMORY;
+    if (log->directory) return log;
+    kc_log_release(log);
+    return NULL;
+}
+
+kc_status kc_log_open(const char *directory, const struct kc_log_options *options, struct kc_log_recovery *recovery,
+                      struct kc_log **out) {
+    struct kc_log *log = create(directory, options);
+    if (!log) return KC_NO_MEMORY;
+    struct kc_log_recovery report = {.cut_base_offset = -1, .cut_position = -1};
+    kc_status status = open_directory(log, options, &report);
     if (status != KC_OK) {
         kc_log_release(log);
         return status;
     }
     atomic_store(&log->writable, true);
     if (recovery) *recovery = report;
+    *out = log;
+    return KC_OK;
+}
+
+kc_status kc_log_open_offline(const char *directory, const struct kc_log_options *options, struct kc_log **out) {
+    if (!options->dir) return KC_INVALID;
+    struct kc_log *log = create(directory, options);
+    if (!log) return KC_NO_MEMORY;
+    kc_log_dir_fail(log->dir, KC_IO_ERROR);
+    log->failure = kc_log_dir_failure(log->dir);
     *out = log;
     return KC_OK;
 }

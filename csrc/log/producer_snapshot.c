@@ -6,7 +6,7 @@
 #include "log/names.h"
 #include "log/small_file.h"
 
-enum { SNAPSHOT_SIZE_MAX = 1 << 30 };
+enum { SNAPSHOT_SIZE_MAX = 1 << 30, FEW_PRODUCERS = 32 };
 
 enum {                                 /* within an entry */
     AT_PRODUCER_ID = 0,
@@ -39,27 +39,35 @@ static void encode_entry(uint8_t *at, const struct kc_producer *producer) {
     kc_store_i64(at + AT_TXN_FIRST_OFFSET, producer->txn_first_offset);
 }
 
+static size_t encoded_size(const struct kc_producer_state *state) {
+    return KC_SNAPSHOT_HEADER_SIZE + state->count * KC_SNAPSHOT_ENTRY_SIZE;
+}
+
+/* bytes: encoded_size; sorted: a place for each producer. */
+static void encode(const struct kc_producer_state *state, uint8_t *bytes, const struct kc_producer **sorted) {
+    size_t count = 0;
+    for (size_t i = 0; i < state->capacity; i++)
+        if (state->table[i].producer_id >= 0) sorted[count++] = &state->table[i];
+    if (count) qsort(sorted, count, sizeof *sorted, compare_ids);
+    kc_store_i16(bytes, KC_SNAPSHOT_VERSION);
+    kc_store_i32(bytes + KC_SNAPSHOT_CRC_START, (int32_t)count);
+    for (size_t i = 0; i < count; i++)
+        encode_entry(bytes + KC_SNAPSHOT_HEADER_SIZE + i * KC_SNAPSHOT_ENTRY_SIZE, sorted[i]);
+    kc_store_u32(bytes + 2, kc_crc32c(bytes + KC_SNAPSHOT_CRC_START, encoded_size(state) - KC_SNAPSHOT_CRC_START));
+}
+
 kc_status kc_producer_snapshot_encode(const struct kc_producer_state *state, uint8_t **data, size_t *size) {
-    size_t bytes_size = KC_SNAPSHOT_HEADER_SIZE + state->count * KC_SNAPSHOT_ENTRY_SIZE;
-    uint8_t *bytes = malloc(bytes_size);
+    uint8_t *bytes = malloc(encoded_size(state));
     const struct kc_producer **sorted = malloc((state->count + 1) * sizeof(struct kc_producer *));
     if (!bytes || !sorted) {
         free(bytes);
         free(sorted);
         return KC_NO_MEMORY;
     }
-    size_t count = 0;
-    for (size_t i = 0; i < state->capacity; i++)
-        if (state->table[i].producer_id >= 0) sorted[count++] = &state->table[i];
-    qsort(sorted, count, sizeof *sorted, compare_ids);
-    kc_store_i16(bytes, KC_SNAPSHOT_VERSION);
-    kc_store_i32(bytes + KC_SNAPSHOT_CRC_START, (int32_t)count);
-    for (size_t i = 0; i < count; i++)
-        encode_entry(bytes + KC_SNAPSHOT_HEADER_SIZE + i * KC_SNAPSHOT_ENTRY_SIZE, sorted[i]);
+    encode(state, bytes, sorted);
     free(sorted);
-    kc_store_u32(bytes + 2, kc_crc32c(bytes + KC_SNAPSHOT_CRC_START, bytes_size - KC_SNAPSHOT_CRC_START));
     *data = bytes;
-    *size = bytes_size;
+    *size = encoded_size(state);
     return KC_OK;
 }
 
@@ -108,14 +116,20 @@ kc_status kc_producer_snapshot_decode(struct kc_slice bytes, struct kc_producer_
 
 kc_status kc_producer_snapshot_write(const struct kc_disk *disk, const char *directory, int64_t offset,
                                      const struct kc_producer_state *state, bool durable) {
-    uint8_t *data;
-    size_t size;
-    kc_status status = kc_producer_snapshot_encode(state, &data, &size);
-    if (status != KC_OK) return status;
+    /* A few producers need no memory: snapshots are written on the way of appends. */
+    uint8_t few[KC_SNAPSHOT_HEADER_SIZE + FEW_PRODUCERS * KC_SNAPSHOT_ENTRY_SIZE], *data = few;
+    size_t size = encoded_size(state);
+    if (state->count <= FEW_PRODUCERS) {
+        const struct kc_producer *sorted[FEW_PRODUCERS];
+        encode(state, few, sorted);
+    } else {
+        kc_status status = kc_producer_snapshot_encode(state, &data, &size);
+        if (status != KC_OK) return status;
+    }
     char name[KC_LOG_NAME_SIZE];
     kc_log_name_format(name, offset, KC_LOG_FILE_SNAPSHOT, KC_LOG_FILE_PLAIN);
-    status = kc_small_file_replace(disk, directory, name, data, size, durable);
-    free(data);
+    kc_status status = kc_small_file_replace(disk, directory, name, data, size, durable);
+    if (data != few) free(data);
     return status;
 }
 

@@ -247,6 +247,7 @@ kc_status kc_segment_truncate(struct kc_segment *segment, int64_t position, int6
     if (status == KC_OK) status = kc_file_truncate(segment->file, position);
     if (status != KC_OK) return status;
     segment->size_bytes = position;
+    if (segment->written_back > position) segment->written_back = position;
     segment->allocated_bytes = 0;
     segment->dirty = true;
     int64_t ignored;

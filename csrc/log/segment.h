@@ -30,6 +30,7 @@ struct kc_segment {
     int64_t max_timestamp_offset;      /* last offset of the first batch that bears it */
     int64_t first_timestamp;           /* the first batch's maximum timestamp; -1: no batch, or none in it */
     int64_t created_ms;
+    int64_t written_back;              /* pages below here are on their way to the disk, or there */
     bool dirty;                        /* written to since the last sync */
     struct kc_file *file;
     struct kc_index_file offset_index, time_index;

@@ -213,6 +213,34 @@ TEST(a_power_cut_at_any_call_keeps_what_was_flushed_and_no_half_batch) {
     }
 }
 
+TEST(a_log_whose_directory_cannot_be_used_refuses_everything_and_touches_nothing) {
+    fixture_start(&f, 1);
+    EXPECT_EQ(kc_log_open_offline(f.directory, &f.options, &f.log), KC_INVALID);
+    EXPECT_EQ(kc_log_dir_create(&f.options.dir), KC_OK);
+    EXPECT_EQ(kc_log_open_offline(f.directory, &f.options, &f.log), KC_OK);
+    struct batch batch;
+    struct kc_log_slice slice;
+    struct kc_log_position position;
+    make_batch(&batch, 1, 10, 1000);
+    EXPECT_EQ(append_batch(&f, &batch, 0).fault, KC_APPEND_STORAGE_ERROR);
+    EXPECT_EQ(kc_log_append_as_follower(f.log, batch.bytes, batch.size), KC_CLOSED);
+    EXPECT_EQ(kc_log_read(f.log, 0, INT64_MAX, 100, true, &slice), KC_IO_ERROR);
+    EXPECT_EQ(kc_log_find_timestamp(f.log, 0, INT64_MAX, &position), KC_IO_ERROR);
+    EXPECT_EQ(kc_log_find_max_timestamp(f.log, &position), KC_IO_ERROR);
+    EXPECT_EQ(kc_log_roll(f.log), KC_CLOSED);
+    EXPECT_EQ(kc_log_truncate(f.log, 0), KC_CLOSED);
+    EXPECT_EQ(kc_log_drop_segments(f.log, NULL), KC_CLOSED);
+    EXPECT_EQ(kc_log_assign_epoch(f.log, 3), KC_CLOSED);
+    EXPECT_EQ(kc_log_raise_start_offset(f.log, 1), KC_CLOSED);
+    kc_log_write_back(f.log);
+    EXPECT(kc_log_offline(f.log));
+    EXPECT(!kc_log_writable(f.log));
+    EXPECT_EQ(kc_log_close(f.log), KC_IO_ERROR);
+    EXPECT_EQ(kc_disk_fault_points(f.fault), 0);
+    kc_log_dir_release(f.options.dir);
+    fixture_stop(&f);
+}
+
 TEST(a_failed_sync_is_not_tried_again) {
     fixture_start(&f, 1);
     fixture_open(&f);
