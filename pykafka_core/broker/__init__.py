@@ -5,7 +5,9 @@
     handlers/       one file per API
     topics.py       the topics that this broker runs: their logs, their entries in the reactors' table
     topic_admin.py  create, delete, grow and reconfigure topics, durably
-    log_dirs.py     the data directories: partitions, marker of a clean stop, checkpoints, what waits for its deletion
+    log_dirs.py     the data directories: partitions, checkpoints, what waits for its deletion; log_directory.py: one of
+                    them; boot.py: whether the kernel has kept what was written; log_loading.py: opening them all
+    log_care.py     what is done for the logs by the clock; retention.py, cleaner.py
     listeners.py    sockets, and the addresses that clients are told
     events.py       what went wrong on connections, in words
     config.py, topic_configs.py, checkpoints.py   Kafka's settings and files

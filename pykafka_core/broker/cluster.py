@@ -7,11 +7,14 @@ well.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 from pykafka_core._dataclass import dataclass
 from pykafka_core.broker.handlers import RequestContext
 from pykafka_core.broker.listeners import OpenListener
+
+if TYPE_CHECKING:
+    from pykafka_core.metadata.image import PartitionImage
 
 __all__ = ["BrokerNode", "Cluster", "Feature"]
 
@@ -47,6 +50,7 @@ class Cluster:
         listeners: Sequence[OpenListener],
         features: Callable[[], Sequence[Feature]] = tuple,
         features_epoch: Callable[[], int] = lambda: 0,
+        is_offline: Callable[[str, int], bool] = lambda _topic, _index: False,
     ) -> None:
         self.cluster_id: Final = cluster_id
         self.node_id: Final = node_id
@@ -56,6 +60,7 @@ class Cluster:
         """The features of this cluster and of this broker."""
         self.features_epoch: Final = features_epoch
         """How far the metadata had got when the levels in force were last looked at; -1: none are."""
+        self._is_offline: Final = is_offline
 
     @property
     def controller_id(self) -> int:
@@ -68,6 +73,14 @@ class Cluster:
 
     def is_alive(self, node_id: int) -> bool:
         return node_id == self.node_id
+
+    def is_led(self, topic: str, partition: PartitionImage) -> bool:
+        """Whether the leader of a partition lives, and the log directory in which it has its log works."""
+        return self.is_alive(partition.leader) and not self._is_offline(topic, partition.partition_id)
+
+    def offline_replicas(self, topic: str, partition: PartitionImage) -> list[int]:
+        offline = self._is_offline(topic, partition.partition_id)
+        return [replica for replica in partition.replicas if offline or not self.is_alive(replica)]
 
     @property
     def broker_ids(self) -> list[int]:

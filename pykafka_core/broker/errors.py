@@ -2,6 +2,7 @@
 
 BrokerError
   StartError      the broker cannot start; the text is one sentence for whoever started it, without a traceback
+  HaltError       the broker cannot go on; one sentence
   RequestError    a request, or one item of it, is refused: an error code and a sentence for the response
   CloseConnection a request cannot be answered in the protocol: the connection ends, the text says why in the log
 """
@@ -13,7 +14,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from pykafka_core.protocol.errors import ErrorCode
 
-__all__ = ["BrokerError", "CloseConnection", "RequestError", "StartError"]
+__all__ = ["BrokerError", "CloseConnection", "HaltError", "RequestError", "StartError"]
 
 
 class BrokerError(Exception):
@@ -22,6 +23,10 @@ class BrokerError(Exception):
 
 class StartError(BrokerError):
     """The broker cannot start."""
+
+
+class HaltError(BrokerError):
+    """The broker cannot go on, and stops without a clean end: no log directory is left."""
 
 
 class RequestError(BrokerError):

@@ -1,33 +1,36 @@
-"""The data directories: a directory per partition, the marker of a clean stop, checkpoints, and what waits to be
-deleted.
-
-    <log dir>/<topic>-<partition>/     a partition; see metadata/partition_directories.py for the names
-    <log dir>/.kafka_cleanshutdown     the last stop was clean; removed, durably, before anything else is written
-    <log dir>/*-checkpoint             see checkpoints.py
+"""The data directories: which partition lies in which, how partitions come and go, and what waits to be deleted. One
+of them by itself is in log_directory.py.
 
 Invariants:
   1. A partition's directory belongs to the topic id in its partition.metadata; one of another id is never opened or
   emptied. 2. Nothing is deleted that the broker did not rename `-delete` before.
-  3. Where the marker of a clean stop is missing, each log is opened by recovery from its recovery point.
+  3. Where the marker of a clean stop is missing, each log is opened by recovery from its recovery point; where only
+  the process has died since, by a look at its tail.
+  4. A directory in which a write or a sync fails is offline for the life of the process (native LogDir): its logs
+  refuse reads and writes from that moment on. A full disk is no failure.
 
-Threads: methods that touch the disk may be called from any one thread at a time; the rest from the asyncio thread.
+Threads: `open` may be called from several threads at a time, other methods that touch the disk from any one; the rest
+from the asyncio thread.
 Source: org.apache.kafka.storage.internals.log.LogManager, CleanShutdownFileHandler.
 """
 
 from __future__ import annotations
 
+import errno
 import logging
 import os
 import threading
-import time
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Final
 
-from pykafka_core._dataclass import dataclass, field
-from pykafka_core.broker.checkpoints import read_checkpoint, write_checkpoint
+from pykafka_core._dataclass import dataclass
+from pykafka_core.broker.boot import note_boot
+from pykafka_core.broker.condemned import Condemned
+from pykafka_core.broker.log_directory import Directory, TopicPartition, read_from_disk
 from pykafka_core.metadata.errors import CorruptMetadataError
-from pykafka_core.metadata.files import sync_directory, write_atomically
+from pykafka_core.metadata.files import sync_directory
 from pykafka_core.metadata.partition_directories import (
     DirectoryKind,
     PartitionDirectory,
@@ -39,27 +42,19 @@ from pykafka_core.metadata.partition_directories import (
     stray_directory_name,
     why_stray,
 )
-from pykafka_core.native import EngineError, FileCache, Log
+from pykafka_core.native import ClosedError, EngineError, FileCache, KafkaStorageError, Log
 from pykafka_core.protocol.uuids import uuid_to_string
 
 if TYPE_CHECKING:
     from pykafka_core.broker.topics import LogConfig, RunningTopic
     from pykafka_core.metadata.image import MetadataImage
 
-__all__ = ["CLEAN_SHUTDOWN_FILE", "FIRST_LEADER_EPOCH", "LogDirs", "NewPartition"]
+__all__ = ["FIRST_LEADER_EPOCH", "LogDirs", "NewPartition"]
 
 log = logging.getLogger("kafka.log.LogManager")
 
 FIRST_LEADER_EPOCH: Final = 0
-CLEAN_SHUTDOWN_FILE: Final = ".kafka_cleanshutdown"
-RECOVERY_POINT_CHECKPOINT: Final = "recovery-point-offset-checkpoint"
-HIGH_WATERMARK_CHECKPOINT: Final = "replication-offset-checkpoint"
-LOG_START_CHECKPOINT: Final = "log-start-offset-checkpoint"
-CLEANER_CHECKPOINT: Final = "cleaner-offset-checkpoint"
 DELETED_FILE_SUFFIX: Final = ".deleted"
-
-TopicPartition = tuple[str, int]
-
 
 @dataclass(slots=True, frozen=True, kw_only=True)
 class NewPartition:
@@ -70,27 +65,16 @@ class NewPartition:
     directory_id: bytes
 
 
-@dataclass(slots=True, eq=False, kw_only=True)
-class Directory:
-    """One of log.dirs."""
-
-    path: Path
-    directory_id: bytes
-    clean: bool = False
-    """Until the broker runs: the last stop was clean, or nothing ever was here. At the end: so is this one."""
-    recovery_points: dict[TopicPartition, int] = field(default_factory=dict)
-    log_starts: dict[TopicPartition, int] = field(default_factory=dict)
-    cleaned: dict[TopicPartition, int] = field(default_factory=dict)
-    """Up to where compaction has come."""
-    found: set[TopicPartition] = field(default_factory=set)
-    """Partitions of the metadata that lay there at the start and have not been opened."""
-    logs: dict[TopicPartition, Log] = field(default_factory=dict)
-
-
 class LogDirs:
-    def __init__(self, directories: Iterable[tuple[Path, bytes, bool]], *, files_open_max: int) -> None:
+    def __init__(
+        self,
+        directories: Iterable[tuple[Path, bytes, bool]],
+        *,
+        files_open_max: int,
+        unusable: Mapping[Path, str] = MappingProxyType({}),
+    ) -> None:
         """`directories`: path and id of each of log.dirs, and whether it is new; locked by the caller for as long as
-        this object is used.
+        this object is used. `unusable`: those of log.dirs that cannot be used, and why.
 
         `files_open_max`: how many segment files may be open at a time."""
         self._directories: Final = [
@@ -98,18 +82,24 @@ class LogDirs:
         ]
         self._files: Final = FileCache(files_open_max)
         self._places: Final[dict[Log, tuple[Directory, TopicPartition]]] = {}
-        self._condemned: Final[list[tuple[float, Path]]] = []
-        """What is to be deleted, and when, in the time of time.monotonic()."""
+        self.unusable: Final = dict(unusable)
+        self.condemned: Final = Condemned()
+        self._nowhere: Final = Directory(path=next(iter(self.unusable), Path()), directory_id=bytes(16))
+        """Where partitions lie whose directory cannot be used."""
+        self._nowhere.shared.fail()
+        self._placing: Final = threading.Lock()
         self._futures: Final[set[Log]] = set()
         """Copies on their way; they are in `_places` and in no directory's `logs`."""
         self._unfinished: Final[list[tuple[TopicPartition, Path]]] = []
         """Moves that an earlier run did not end, and where to."""
-        self._writing: Final = threading.Lock()
-        """Held while a checkpoint is gathered and written, so that an older one never replaces a newer."""
 
     @property
     def paths(self) -> list[Path]:
-        return [directory.path for directory in self._directories]
+        """Of log.dirs, also those that cannot be used."""
+        return [*(directory.path for directory in self._directories), *self.unusable]
+
+    def is_online(self, path: Path) -> bool:
+        return any(directory.path == path and directory.online for directory in self._directories)
 
     def path_of(self, opened: Log) -> Path:
         """The log directory in which an open log lies."""
@@ -123,9 +113,23 @@ class LogDirs:
         return next((each for each in self._directories if str(each.path.absolute()) == path), None)
 
     @property
+    def all(self) -> Sequence[Directory]:
+        """Those that could be used at the start."""
+        return self._directories
+
+    @property
+    def online(self) -> list[Directory]:
+        return [directory for directory in self._directories if directory.online]
+
+    @property
     def clean(self) -> bool:
         """Whether the last stop was clean in every directory."""
         return all(directory.clean for directory in self._directories)
+
+    @property
+    def intact(self) -> bool:
+        """Whether every directory has all that was written to it: the last stop was clean, or only the process died."""
+        return all(directory.clean or directory.process_died for directory in self._directories)
 
     @staticmethod
     def space_of(path: Path) -> tuple[int, int]:
@@ -141,27 +145,33 @@ class LogDirs:
     def take_markers(self) -> None:
         """Read what the last stop left behind and remove the marker, durably, before anything is written."""
         for directory in self._directories:
-            marker = directory.path / CLEAN_SHUTDOWN_FILE
-            directory.recovery_points = read_checkpoint(directory.path / RECOVERY_POINT_CHECKPOINT)
-            directory.log_starts = read_checkpoint(directory.path / LOG_START_CHECKPOINT)
-            directory.cleaned = read_checkpoint(directory.path / CLEANER_CHECKPOINT)
-            if marker.exists():
-                directory.clean = True
-                marker.unlink()
-                sync_directory(directory.path)
+            directory.take_marker()
+
+    def note_boot(self) -> None:
+        """All logs are open: from here on the death of the process alone needs no recovery."""
+        for directory in self.online:
+            try:
+                note_boot(directory.path)
+            except OSError as error:
+                log.warning("Cannot write %s: %s", directory.path, error)
+                directory.fail(error)
 
     def scan(self, image: MetadataImage, node_id: int) -> None:
         """Find the partitions that lie here, what does not belong here, and what an earlier run had no time to delete.
 
         What the metadata does not know is named in the log and left alone. Raises OSError.
         """
-        now = time.monotonic()
         taken: set[TopicPartition] = set()
-        for directory in self._directories:
-            partitions, _ = list_partition_directories(directory.path)
+        for directory in self.online:
+            try:
+                partitions, _ = list_partition_directories(directory.path)
+            except OSError as error:
+                log.error("Cannot read log directory %s: %s", directory.path, error)
+                directory.fail(error)
+                continue
             for found in partitions:
                 if found.kind is DirectoryKind.DELETED:
-                    self._condemned.append((now, found.path))
+                    self.condemned.add([found.path], delay_s=0)
                 place = (found.topic, found.partition_id)
                 if found.kind is DirectoryKind.FUTURE and not self._end_move(image, node_id, directory, found):
                     self._give_up_copy(directory, found)
@@ -198,7 +208,7 @@ class LogDirs:
         """A copy that was not finished is made anew: what it lacks cannot be told."""
         aside = found.path.with_name(deleted_directory_name(found.topic, found.partition_id))
         found.path.rename(aside)
-        self._condemned.append((time.monotonic(), aside))
+        self.condemned.add([aside], delay_s=0)
         self._unfinished.append(((found.topic, found.partition_id), directory.path))
 
     @staticmethod
@@ -210,34 +220,71 @@ class LogDirs:
             log.warning("%s It is written anew.", error)
             return None
 
-    def open(self, topic: str, topic_id: bytes, index: int, config: LogConfig) -> Log:
-        """Open the log of a partition that the metadata knows; make it if it is nowhere. Raises OSError,
-        EngineError."""
+    def open(
+        self, topic: str, topic_id: bytes, index: int, config: LogConfig, *, directory_id: bytes | None = None
+    ) -> Log:
+        """Open the log of a partition that the metadata knows, in `directory_id` if it says where; make it if it is
+        nowhere. Where its directory cannot be used the log is offline. Raises OSError, EngineError."""
         place = (topic, index)
-        for directory in self._directories:
-            if place in directory.found:
+        with self._placing:
+            directory = next((each for each in self._directories if place in each.found), None)
+            if directory is not None:
                 directory.found.discard(place)
+            elif self._is_elsewhere(directory_id):
+                return self._open_offline(place, self._nowhere)
+            else:
+                directory = self._emptiest()
+                self._make_directory(directory, place, topic_id)
+        try:
+            if directory.online:
                 return self._open(directory, place, config)
-        directory = self._emptiest()
-        self._make_directory(directory, place, topic_id)
-        return self._open(directory, place, config)
+        except OSError as error:
+            directory.fail(error)
+            if directory.online:
+                raise
+            log.error("Cannot open %s-%d in %s: %s", *place, directory.path, error)
+        return self._open_offline(place, directory)
+
+    def _is_elsewhere(self, directory_id: bytes | None) -> bool:
+        """Whether a partition that is nowhere to be found may lie in a directory that cannot be used now.
+
+        The ids that mean "unknown" are below 100, as in Kafka (KIP-858).
+        """
+        online = self.online
+        if not self.unusable and len(online) == len(self._directories):
+            return False
+        return all(each.directory_id != directory_id for each in online)
+
+    def _open_offline(self, place: TopicPartition, directory: Directory) -> Log:
+        path = directory.path / partition_directory_name(*place)
+        opened = Log(path, self._files, log_dir=directory.shared, offline=True)
+        directory.logs[place] = opened
+        self._places[opened] = directory, place
+        return opened
 
     def _open(self, directory: Directory, place: TopicPartition, config: LogConfig) -> Log:
         path = directory.path / partition_directory_name(*place)
+        if not directory.clean and not directory.process_died:
+            read_from_disk(path, directory.recovery_points.get(place, 0))
         opened = Log(
             path,
             self._files,
             config=config,
             clean=directory.clean,
+            process_died=directory.process_died,
             recovery_point=max(0, directory.recovery_points.get(place, 0)),
             log_start_offset=directory.log_starts.get(place, -1),
+            log_dir=directory.shared,
         )
         recovery = opened.recovery
         if recovery.truncated_bytes or recovery.dropped_segments:
             log.warning(
-                "Recovered %s: cut %d bytes behind the last good batch, set aside %d segments; it ends at offset %d",
+                "Recovered %s: cut %d bytes behind the last good batch, at position %d of segment %d; set aside %d "
+                "segments; it ends at offset %d",
                 path,
                 recovery.truncated_bytes,
+                recovery.cut_position,
+                recovery.cut_base_offset,
                 recovery.dropped_segments,
                 opened.log_end_offset,
             )
@@ -265,7 +312,11 @@ class LogDirs:
         return made
 
     def _emptiest(self) -> Directory:
-        return min(self._directories, key=lambda directory: len(directory.logs))
+        """Raises KafkaStorageError if no directory is left."""
+        online = self.online
+        if not online:
+            raise KafkaStorageError(errno.EIO, "no log directory is online")
+        return min(online, key=lambda directory: len(directory.logs) + len(directory.found))
 
     def _make_directory(self, directory: Directory, place: TopicPartition, topic_id: bytes) -> None:
         path = directory.path / partition_directory_name(*place)
@@ -303,7 +354,7 @@ class LogDirs:
             opened.close()
         except (OSError, EngineError) as error:
             log.warning("While %s-%d was deleted: %s", *place, error)
-        self._condemned.append((time.monotonic() + delay_s, path))
+        self.condemned.add([path], delay_s=delay_s)
 
     # ---- moves from one directory to another, see log_moves.py
 
@@ -325,7 +376,7 @@ class LogDirs:
         path.mkdir()
         write_topic_id(path, topic_id)
         (path / f"{first_offset:020d}.log").touch()
-        opened = Log(path, self._files, config=config, clean=True)
+        opened = Log(path, self._files, config=config, clean=True, log_dir=directory.shared)
         self._places[opened] = directory, place
         self._futures.add(opened)
         return opened
@@ -337,7 +388,7 @@ class LogDirs:
         path = Path(future.directory)
         future.close()
         (path / f"{offset:020d}.log").touch()
-        opened = Log(path, self._files, config=config, clean=True)
+        opened = Log(path, self._files, config=config, clean=True, log_dir=directory.shared)
         self._places[opened] = directory, place
         self._futures.add(opened)
         return opened
@@ -353,7 +404,14 @@ class LogDirs:
         more."""
         directory, place = self._places[closed]
         path = directory.path / partition_directory_name(*place)
-        opened = Log(path, self._files, config=config, clean=True, log_start_offset=closed.log_start_offset)
+        opened = Log(
+            path,
+            self._files,
+            config=config,
+            clean=True,
+            log_start_offset=closed.log_start_offset,
+            log_dir=directory.shared,
+        )
         directory.logs[place] = opened
         self._places[opened] = directory, place
         return opened
@@ -375,13 +433,13 @@ class LogDirs:
         directory.logs[place] = future
         directory.recovery_points[place] = synced
         directory.cleaned[place] = cleaned_offset
-        self._write_checkpoints(directory)
+        directory.write_checkpoints()
 
     def retire_moved(self, opened: Log, *, delay_s: float) -> None:
         """Take the directory that a partition was moved from out of the way."""
         directory = self._places[opened][0]
         self._condemn(opened, delay_s=delay_s)
-        self._write_checkpoints(directory)
+        directory.write_checkpoints()
 
     def condemn_dropped(self, opened: Log, *, delay_s: float) -> None:
         """The segments that a log has dropped go after file.delete.delay.ms."""
@@ -389,58 +447,33 @@ class LogDirs:
             # Its topic has been deleted meanwhile, and its directory goes as a whole.
             return
         directory, place = self._places[opened]
-        due = time.monotonic() + delay_s
         path = directory.path / partition_directory_name(*place)
-        self._condemned.extend((due, file) for file in path.glob(f"*{DELETED_FILE_SUFFIX}"))
-
-    def has_due(self) -> bool:
-        now = time.monotonic()
-        return any(when <= now for when, _ in self._condemned)
-
-    def sweep(self) -> None:
-        """Delete what is due."""
-        import shutil
-
-        now = time.monotonic()
-        # Another thread may add to the list meanwhile.
-        for entry in list(self._condemned):
-            when, path = entry
-            if when > now:
-                continue
-            self._condemned.remove(entry)
-            if path.name.endswith(DELETED_FILE_SUFFIX):
-                path.unlink(missing_ok=True)
-            else:
-                shutil.rmtree(path, ignore_errors=True)
-                if path.exists():
-                    log.warning("Cannot delete all of %s", path)
+        self.condemned.add(path.glob(f"*{DELETED_FILE_SUFFIX}"), delay_s=delay_s)
 
     # ---- checkpoints and stop
 
     def checkpoint(self) -> None:
-        """Write down how much of each log is on disk for certain, and where each begins. Raises OSError."""
-        for directory in self._directories:
-            for place, opened in list(directory.logs.items()):
-                # What has been rolled is synced once, so that an unclean start has little more than the last segment
-                # to read.
-                segments = opened.segments()
-                if segments and segments[-1].base_offset > directory.recovery_points.get(place, 0):
-                    directory.recovery_points[place] = opened.flush()
-            self._write_checkpoints(directory)
+        """Write down how much of each log is on disk for certain, and where each begins. What fails is logged, and
+        does not keep the other directories from their turn."""
+        for directory in self.online:
+            try:
+                directory.checkpoint()
+            except ClosedError:
+                # The directory has failed, or a topic was deleted, meanwhile.
+                continue
+            except (OSError, EngineError) as error:
+                log.error("Cannot write the checkpoints in %s: %s", directory.path, error)
+
+    def flush(self, opened: Log) -> None:
+        """Bring a log to disk. Raises OSError, EngineError."""
+        if opened in self._places:
+            directory, place = self._places[opened]
+            directory.flush(place, opened)
 
     def write_log_starts(self, opened: Log) -> None:
         """Make the log start offset of one log, and of those beside it, durable. Raises OSError."""
         if opened in self._places:
-            self._write_log_starts(self._places[opened][0])
-
-    def _write_log_starts(self, directory: Directory) -> None:
-        with self._writing:
-            starts = {
-                place: opened.log_start_offset
-                for place, opened in list(directory.logs.items())
-                if opened.log_start_offset > 0
-            }
-            write_checkpoint(directory.path / LOG_START_CHECKPOINT, starts)
+            self._places[opened][0].write_log_starts()
 
     def make_recoverable(self, opened: Log, offset: int) -> None:
         """Bring a log to disk and say so in the checkpoint, unless that was done up to this offset. Raises OSError,
@@ -449,8 +482,8 @@ class LogDirs:
             return
         directory, place = self._places[opened]
         if directory.recovery_points.get(place, 0) < offset:
-            directory.recovery_points[place] = opened.flush()
-            self._write_checkpoints(directory)
+            directory.flush(place, opened)
+            directory.write_checkpoints()
 
     def cleaned_offset(self, opened: Log) -> int:
         """Up to where a log has been compacted; 0 where nobody knows."""
@@ -459,22 +492,9 @@ class LogDirs:
 
     def write_cleaned_offset(self, opened: Log, offset: int) -> None:
         """Note how far compaction has come in a log. Raises OSError."""
-        if opened not in self._places:
-            return
-        directory, place = self._places[opened]
-        directory.cleaned[place] = offset
-        with self._writing:
-            write_checkpoint(directory.path / CLEANER_CHECKPOINT, dict(directory.cleaned))
-
-    def _write_checkpoints(self, directory: Directory) -> None:
-        with self._writing:
-            logs = dict(directory.logs)
-            points = {place: directory.recovery_points.get(place, 0) for place in logs}
-            write_checkpoint(directory.path / RECOVERY_POINT_CHECKPOINT, points)
-            # One replica: all that is written is committed. Apache Kafka would read it from here.
-            ends = {place: opened.log_end_offset for place, opened in logs.items()}
-            write_checkpoint(directory.path / HIGH_WATERMARK_CHECKPOINT, ends)
-        self._write_log_starts(directory)
+        if opened in self._places:
+            directory, place = self._places[opened]
+            directory.write_cleaned_offset(place, offset)
 
     def close(self) -> None:
         """Close every log and write the checkpoints. A directory in which something fails is not clean."""
@@ -484,31 +504,12 @@ class LogDirs:
             except (OSError, EngineError) as error:
                 log.warning("Cannot close the copy in %s: %s", future.directory, error)
         for directory in self._directories:
-            directory.clean = True
-            for place, opened in list(directory.logs.items()):
-                try:
-                    if not opened.writable:
-                        directory.clean = False
-                    opened.close()
-                    directory.recovery_points[place] = opened.log_end_offset
-                except (OSError, EngineError) as error:
-                    directory.clean = False
-                    log.error("Cannot close %s-%d in %s: %s", *place, directory.path, error)
-            try:
-                self._write_checkpoints(directory)
-            except OSError as error:
-                directory.clean = False
-                log.error("Cannot write the checkpoints in %s: %s", directory.path, error)
+            directory.close()
 
     def mark_clean(self, *, broker_epoch: int) -> None:
         """The last word of a stop: leave the marker in each directory that was closed without an error."""
-        text = f'{{"version":0,"brokerEpoch":{broker_epoch}}}'
         for directory in self._directories:
-            if directory.clean:
-                try:
-                    write_atomically(directory.path / CLEAN_SHUTDOWN_FILE, text.encode())
-                except OSError as error:
-                    log.error("Cannot write the marker of a clean stop in %s: %s", directory.path, error)
+            directory.mark_clean(broker_epoch)
 
     def abandon(self) -> None:
         """Close the logs after a start that failed, as far as it got. No marker is left: the next start recovers."""

@@ -36,7 +36,8 @@ from pykafka_core.records import BatchHeader, batches
 
 if TYPE_CHECKING:
     from pykafka_core.broker.configs import Configs
-    from pykafka_core.broker.log_dirs import Directory, LogDirs
+    from pykafka_core.broker.log_directory import Directory
+    from pykafka_core.broker.log_dirs import LogDirs
     from pykafka_core.broker.topics import LogConfig, Topics
     from pykafka_core.metadata.store import MetadataStore
     from pykafka_core.native import Log

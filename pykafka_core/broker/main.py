@@ -1,19 +1,21 @@
 """A process that is a broker: signals, log lines on standard output, one sentence on standard error where it cannot
 start.
 
-exit status   0: stopped as asked; 1: could not start
+exit status   0: stopped as asked; 1: could not start, or no log directory was left
 """
 
 from __future__ import annotations
 
 import asyncio
+import logging
+import os
 import signal
 import sys
 from collections.abc import Callable, Sequence
 
 from pykafka_core.broker.config import BrokerConfig
 from pykafka_core.broker.console import log_to_console
-from pykafka_core.broker.errors import StartError
+from pykafka_core.broker.errors import HaltError, StartError
 from pykafka_core.broker.limits import raise_file_limit
 from pykafka_core.broker.shell import Broker, StartTopic
 
@@ -34,6 +36,11 @@ def run_broker(
     except StartError as error:
         print(f"pykafka-core: {error}", file=sys.stderr)
         return 1
+    except HaltError:
+        # At once, as Kafka halts: threads may hang in calls to a disk that does not answer.
+        logging.shutdown()
+        sys.stdout.flush()
+        os._exit(1)
     return 0
 
 

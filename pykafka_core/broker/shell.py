@@ -26,13 +26,14 @@ from pykafka_core import __version__
 from pykafka_core.broker.cluster import Cluster
 from pykafka_core.broker.configs import Configs
 from pykafka_core.broker.dispatch import Dispatcher
-from pykafka_core.broker.errors import RequestError, StartError
+from pykafka_core.broker.errors import HaltError, RequestError, StartError
 from pykafka_core.broker.features import features_of, supported_levels
 from pykafka_core.broker.limits import segment_files_max
 from pykafka_core.broker.listeners import OpenListener, bind_listener, check_advertised, start_listening
+from pykafka_core.broker.log_care import LogCare
 from pykafka_core.broker.log_dirs import LogDirs
+from pykafka_core.broker.log_loading import StoppedError, load_topics
 from pykafka_core.broker.pump import Pump
-from pykafka_core.broker.retention import Retention
 from pykafka_core.broker.topics import Topics
 from pykafka_core.metadata.changes import bump_leader_epochs, elect_leaders, fence_broker, register_broker
 from pykafka_core.metadata.directories import LogDirectories, open_directories
@@ -61,7 +62,6 @@ log = logging.getLogger("kafka.server.KafkaServer")
 DRAIN_S: Final = 5.0
 """How long a stop waits for requests in progress, and for answers that clients are slow to take."""
 DRAIN_STEP_S: Final = 0.005
-SWEEP_INTERVAL_S: Final = 1.0
 OPENINGS_MAX: Final = 2
 """Compressed batches that may be open in memory at a time."""
 
@@ -95,7 +95,7 @@ class Broker:
         self._stopping.set()
 
     async def run(self) -> None:
-        """Start, serve until `stop_soon`, stop. Raises StartError."""
+        """Start, serve until `stop_soon`, stop. Raises StartError; HaltError where the broker cannot go on."""
         with ExitStack() as undo:
             try:
                 running = await self._start(undo)
@@ -131,7 +131,10 @@ class Broker:
         log_dirs = LogDirs(
             [(each.path, each.directory_id, each.formatted) for each in directories.directories],
             files_open_max=segment_files_max(),
+            unusable=directories.unusable,
         )
+        for path, sentence in directories.unusable.items():
+            log.error("%s Partitions in %s are offline.", sentence, path)
         log_dirs.take_markers()
         store = LocalMetadataStore.open(
             directories.metadata.path,
@@ -152,6 +155,9 @@ class Broker:
             else:
                 # Recovery reads what may have been lost, which takes its time: signals must be heard meanwhile.
                 await asyncio.to_thread(running.open_topics, self._stopping.is_set)
+            if not log_dirs.online:
+                raise StartError(f"None of the log directories {', '.join(map(str, log_dirs.paths))} can be used.")
+            log_dirs.note_boot()
             await running.create_topics(self._start_topics)
             for listener, bound in zip(self.listeners, sockets, strict=True):
                 start_listening(listener, bound, backlog=config.socket_listen_backlog_size)
@@ -164,10 +170,6 @@ class Broker:
             await store.close()
             raise
         return running
-
-
-class StoppedError(Exception):
-    """A stop was asked for before the broker had started."""
 
 
 class Ports(dict[str, Any]):
@@ -203,16 +205,21 @@ class RunningBroker:
         self._broker_epoch = -1
         self._tasks: asyncio.TaskGroup | None = None
         self._chores: Final[set[asyncio.Task[None]]] = set()
+        self._halted: str | None = None
+        self._halt_now: Callable[[], None] = lambda: None
         configs = Configs(config=config, store=store, node_id=self._node_id)
         admin_lock = asyncio.Lock()
         self.server: Final = make_server(config, self._node_id)
         self._configs: Final = configs
-        self._topics: Final = Topics(log_dirs=log_dirs, publish=self.server.publish)
-        self._retention: Final = Retention(
+        self._topics: Final = Topics(log_dirs=log_dirs, publish=self.server.publish, node_id=self._node_id)
+        self._care: Final = LogCare(
             topics=self._topics,
             log_dirs=log_dirs,
-            initial_delay_ms=config.log_initial_task_delay_ms,
-            interval_ms=config.log_retention_check_interval_ms,
+            configs=configs,
+            config=config,
+            metadata_path=directories.metadata.path,
+            node_id=self._node_id,
+            halt=self._halt,
         )
         cluster = Cluster(
             cluster_id=directories.cluster_id,
@@ -221,6 +228,7 @@ class RunningBroker:
             listeners=listeners,
             features=lambda: features_of(store.image),
             features_epoch=lambda: store.image.revision,
+            is_offline=self._topics.is_offline,
         )
         self._cluster: Final = cluster
         self._admin_lock: Final = admin_lock
@@ -353,7 +361,7 @@ class RunningBroker:
         )
         self._broker_epoch = image.brokers[self._node_id].broker_epoch
         records: list[Record] = elect_leaders(image, self._node_id)
-        if not self._log_dirs.clean:
+        if not self._log_dirs.intact:
             # A log may have lost its tail. Readers must be able to tell what is written now from what was there
             # (KIP-320).
             records += bump_leader_epochs(image, self._node_id)
@@ -362,13 +370,17 @@ class RunningBroker:
     def open_topics(self, is_stopping: Callable[[], bool] = lambda: False) -> None:
         """Open the log of every partition and publish the topic table. Raises StoppedError if a stop was asked for."""
         image = self._store.image
-        opened = []
-        for topic in image.topics.values():
-            if is_stopping():
-                raise StoppedError
-            settings = self._configs.topic_settings(image.topic_config(topic.name))
-            opened.append(self._topics.opened(topic, settings, self._configs.broker_values()))
-        self._topics.put(opened)
+        self._topics.put(
+            load_topics(
+                image,
+                topics=self._topics,
+                log_dirs=self._log_dirs,
+                settings_of=lambda topic: self._configs.topic_settings(image.topic_config(topic.name)),
+                threads_per_directory=self._config.num_recovery_threads_per_data_dir,
+                broker_values=self._configs.broker_values(),
+                is_stopping=is_stopping,
+            )
+        )
 
     async def create_topics(self, wanted: Sequence[StartTopic]) -> None:
         """Create those of these topics that do not exist. Raises RequestError."""
@@ -387,8 +399,14 @@ class RunningBroker:
     # ---- serve and stop
 
     async def serve(self, stopping: asyncio.Event, hastened: asyncio.Event, on_started: Callable[[], None]) -> None:
-        """Answer requests until `stopping`, then stop cleanly."""
+        """Answer requests until `stopping`, then stop cleanly. Raises HaltError."""
         loop = asyncio.get_running_loop()
+
+        def halt_now() -> None:
+            hastened.set()
+            stopping.set()
+
+        self._halt_now = halt_now
         async with asyncio.TaskGroup() as tasks:
             pump = Pump(
                 server=self.server,
@@ -398,10 +416,8 @@ class RunningBroker:
             )
             loop.add_reader(self.server.fileno(), pump.receive)
             self._tasks = tasks
-            self._spawn(self._write_checkpoints())
-            self._spawn(self._sweep())
-            self._spawn(self._retention.run())
-            self._spawn(self._clean())
+            for chore in self._care.chores():
+                self._spawn(chore)
             self._spawn(check_advertised(self._listeners))
             if self._topics.find("__consumer_offsets") is not None:
                 self._ports["groups"]  # from here on it loads what the topic holds
@@ -425,8 +441,17 @@ class RunningBroker:
                     await asyncio.wait(pump.running, timeout=DRAIN_STEP_S)
                 for task in pump.running:
                     task.cancel()
+        if self._halted is not None:
+            # What could still be written may not be: the next start has to look at everything itself.
+            raise HaltError(self._halted)
         await self._close()
         log.info("[KafkaServer id=%d] shut down completed", self._node_id)
+
+    def _halt(self, sentence: str) -> None:
+        """Go no further, and leave no marker of a clean stop."""
+        logging.getLogger("kafka.log.LogManager").critical("%s", sentence)
+        self._halted = sentence
+        self._halt_now()
 
     def _announce(self) -> None:
         """The lines that scripts and test containers wait for."""
@@ -465,34 +490,6 @@ class RunningBroker:
             log.error("%s", error)
         await self._store.close()
         await asyncio.to_thread(self._log_dirs.mark_clean, broker_epoch=self._broker_epoch)
-
-    async def _write_checkpoints(self) -> None:
-        interval_s = (
-            min(
-                self._config.log_flush_offset_checkpoint_interval_ms,
-                self._config.log_flush_start_offset_checkpoint_interval_ms,
-            )
-            / 1000
-        )
-        while True:
-            await asyncio.sleep(interval_s)
-            try:
-                await asyncio.to_thread(self._log_dirs.checkpoint)
-            except (OSError, EngineError) as error:
-                log.error("Cannot write the checkpoints: %s", error)
-
-    async def _clean(self) -> None:
-        # What it needs is imported when clients are being served already.
-        await asyncio.sleep(0)
-        from pykafka_core.broker.cleaner import Cleaner
-
-        await Cleaner(topics=self._topics, log_dirs=self._log_dirs, configs=self._configs).run()
-
-    async def _sweep(self) -> None:
-        while True:
-            if self._log_dirs.has_due():
-                await asyncio.to_thread(self._log_dirs.sweep)
-            await asyncio.sleep(SWEEP_INTERVAL_S)
 
 
 def sentence_of(error: Exception) -> str:

@@ -21,7 +21,7 @@ from pykafka_core.protocol.errors import ErrorCode
 if TYPE_CHECKING:
     from pykafka_core.broker.log_dirs import LogDirs
     from pykafka_core.broker.topic_configs import TopicSettings
-    from pykafka_core.metadata.image import TopicImage
+    from pykafka_core.metadata.image import PartitionImage, TopicImage
 
 __all__ = ["LogConfig", "RunningTopic", "Topics", "native_log_config", "native_topic_config"]
 
@@ -79,8 +79,11 @@ def native_log_config(settings: TopicSettings, broker_values: Mapping[str, Any])
 
 
 class Topics:
-    def __init__(self, *, log_dirs: LogDirs, publish: Callable[[Sequence[Topic]], None]) -> None:
+    def __init__(
+        self, *, log_dirs: LogDirs, publish: Callable[[Sequence[Topic]], None], node_id: int
+    ) -> None:
         self._log_dirs: Final = log_dirs
+        self._node_id: Final = node_id
         self._publish: Final = publish
         self._by_name: Final[dict[str, RunningTopic]] = {}
         self._by_id: Final[dict[bytes, RunningTopic]] = {}
@@ -127,12 +130,28 @@ class Topics:
     def opened(self, image: TopicImage, settings: TopicSettings, broker_values: Mapping[str, Any]) -> RunningTopic:
         """Open the logs of a topic that the metadata knows. Raises OSError or EngineError."""
         log_config = native_log_config(settings, broker_values)
-        partitions = []
-        for partition in image.partitions:
-            log = self._log_dirs.open(image.name, image.topic_id, partition.partition_id, log_config)
+        partitions = [self.open_partition(image, partition, log_config) for partition in image.partitions]
+        return self.made(image, settings, partitions)
+
+    def open_partition(self, image: TopicImage, partition: PartitionImage, log_config: LogConfig) -> Partition:
+        """Open one log of a topic that the metadata knows, on any thread. Raises OSError or EngineError."""
+        place = partition.directory_of(self._node_id)
+        log = self._log_dirs.open(
+            image.name, image.topic_id, partition.partition_id, log_config, directory_id=place
+        )
+        if not log.offline:
             log.assign_epoch(partition.leader_epoch)
-            partitions.append(Partition(partition.partition_id, log, partition.leader_epoch))
+        return Partition(partition.partition_id, log, partition.leader_epoch)
+
+    @staticmethod
+    def made(image: TopicImage, settings: TopicSettings, partitions: Sequence[Partition]) -> RunningTopic:
+        """A topic of these partitions."""
         return RunningTopic(name=image.name, topic_id=image.topic_id, settings=settings, partitions=partitions)
+
+    def is_offline(self, name: str, index: int) -> bool:
+        """Whether the log of a partition lies in a directory that has failed."""
+        topic = self._by_name.get(name)
+        return topic is not None and index < len(topic.partitions) and topic.partitions[index].log.offline
 
     def _publish_all(self) -> None:
         self._publish([topic.native for topic in self._by_name.values()])

@@ -23,12 +23,12 @@ import os
 import re
 import struct
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Final
 
 from pykafka_core._dataclass import dataclass
-from pykafka_core.metadata.errors import DirectoryError
+from pykafka_core.metadata.errors import DirectoryError, UnusableDirectoryError
 from pykafka_core.metadata.files import sync_directory, write_atomically
 from pykafka_core.metadata.properties_file import PropertiesError, format_properties, parse_properties
 from pykafka_core.metadata.uuids import random_uuid, uuid_from_string, uuid_to_string
@@ -74,6 +74,7 @@ class LogDirectories:
         directories: Sequence[LogDirectory],
         metadata: LogDirectory,
         locks: contextlib.ExitStack,
+        unusable: Mapping[Path, str],
     ) -> None:
         self.cluster_id: Final = cluster_id
         self.node_id: Final = node_id
@@ -81,6 +82,8 @@ class LogDirectories:
         """Where partitions may lie, in the order of log.dirs."""
         self.metadata: Final = metadata
         """Where the metadata log lies; one of `directories`, unless metadata.log.dir names another."""
+        self.unusable: Final = dict(unusable)
+        """Those of log.dirs that the system does not let us use, and why, in one sentence."""
         self._locks = locks
 
     def by_id(self, directory_id: bytes) -> LogDirectory | None:
@@ -117,43 +120,61 @@ def open_directories(
     else 1 and a random id. `controller_endpoint` (listener name, host, port) and `features` (levels by name) go into
     a new metadata log.
 
+    A directory that the system does not let us use is left out, unless it is the one for metadata or no other is left.
     Raises DirectoryError.
     """
     metadata_path = paths[0] if metadata_path is None else metadata_path
     everywhere = list(dict.fromkeys([metadata_path, *paths]))
     # Looked at twice: first so that a directory which is not ours is left as it is, then for good, with the locks in
     # hand.
-    _judge(everywhere, metadata_path, node_id, cluster_id)
+    unusable: dict[Path, str] = {}
+    _judge(everywhere, metadata_path, node_id, cluster_id, unusable)
     locks = contextlib.ExitStack()
     try:
-        for path in everywhere:
-            try:
-                path.mkdir(parents=True, exist_ok=True)
-            except OSError as error:
-                raise DirectoryError(f"Log directory {path} cannot be made: {error.strerror}.") from error
-            locks.callback(_lock(path).close)
-        metas, found_cluster_id, found_node_id = _judge(everywhere, metadata_path, node_id, cluster_id)
-        opened: dict[Path, LogDirectory] = {}
-        for path in everywhere:
-            meta = metas.get(path)
-            directory_id = None if meta is None else meta.directory_id
-            if directory_id is None:
-                directory_id = random_uuid()
+        for path in [path for path in everywhere if path not in unusable]:
+            with _left_out(path, unusable, unless=path == metadata_path):
                 try:
-                    if meta is None:
-                        _format(path, directory_id, found_node_id, path == metadata_path, controller_endpoint, features)
-                    write_meta_properties(
-                        path, found_cluster_id, found_node_id, directory_id, {} if meta is None else meta.raw
-                    )
+                    path.mkdir(parents=True, exist_ok=True)
                 except OSError as error:
-                    raise DirectoryError(f"Log directory {path} cannot be formatted: {error.strerror}.") from error
-            opened[path] = LogDirectory(path=path, directory_id=directory_id, formatted=meta is None)
+                    raise UnusableDirectoryError(f"Log directory {path} cannot be made: {error.strerror}.") from error
+                locks.callback(_lock(path).close)
+        everywhere = [path for path in everywhere if path not in unusable]
+        metas, found_cluster_id, found_node_id = _judge(everywhere, metadata_path, node_id, cluster_id, unusable)
+        opened: dict[Path, LogDirectory] = {}
+        for path in [path for path in everywhere if path not in unusable]:
+            with _left_out(path, unusable, unless=path == metadata_path):
+                meta = metas.get(path)
+                directory_id = None if meta is None else meta.directory_id
+                if directory_id is None:
+                    directory_id = random_uuid()
+                    raw = {} if meta is None else meta.raw
+                    try:
+                        if meta is None:
+                            holds_metadata = path == metadata_path
+                            _format(path, directory_id, found_node_id, holds_metadata, controller_endpoint, features)
+                        write_meta_properties(path, found_cluster_id, found_node_id, directory_id, raw)
+                    except OSError as error:
+                        said = f"Log directory {path} cannot be formatted: {error.strerror}."
+                        raise UnusableDirectoryError(said) from error
+                opened[path] = LogDirectory(path=path, directory_id=directory_id, formatted=meta is None)
+        usable = [opened[path] for path in paths if path in opened]
+        if not usable:
+            raise UnusableDirectoryError(next(iter(unusable.values())))
     except BaseException:
         locks.close()
         raise
-    return LogDirectories(
-        found_cluster_id, found_node_id, [opened[path] for path in paths], opened[metadata_path], locks
-    )
+    return LogDirectories(found_cluster_id, found_node_id, usable, opened[metadata_path], locks, unusable)
+
+
+@contextlib.contextmanager
+def _left_out(path: Path, unusable: dict[Path, str], *, unless: bool) -> Iterator[None]:
+    """Note that a directory cannot be used, where the broker can do without it."""
+    try:
+        yield
+    except UnusableDirectoryError as error:
+        if unless:
+            raise
+        unusable[path] = str(error)
 
 
 # ---- what is there
@@ -161,16 +182,21 @@ def open_directories(
 
 
 def _judge(
-    paths: Sequence[Path], metadata_path: Path, node_id: int | None, cluster_id: str | None
+    paths: Sequence[Path],
+    metadata_path: Path,
+    node_id: int | None,
+    cluster_id: str | None,
+    unusable: dict[Path, str],
 ) -> tuple[dict[Path, _Meta], str, int]:
     """The meta.properties that exist, the cluster id and the node id. Raises DirectoryError; writes nothing."""
     metas: dict[Path, _Meta] = {}
     for path in paths:
-        meta = _read_meta(path)
-        if meta is None:
-            _check_empty(path)
-        else:
-            metas[path] = meta
+        with _left_out(path, unusable, unless=path == metadata_path):
+            meta = _read_meta(path)
+            if meta is None:
+                _check_empty(path)
+            else:
+                metas[path] = meta
     cluster_source = node_source = "the configuration"
     seen: dict[bytes, Path] = {}
     for path, meta in metas.items():
@@ -232,7 +258,7 @@ def _check_empty(path: Path) -> None:
     except FileNotFoundError:
         return
     except OSError as error:
-        raise DirectoryError(f"Log directory {path} cannot be read: {error.strerror}.") from error
+        raise UnusableDirectoryError(f"Log directory {path} cannot be read: {error.strerror}.") from error
     for entry in entries:
         name = entry.name
         if not entry.is_dir() or name.startswith(".") or name == "lost+found":
@@ -252,9 +278,9 @@ def _read_meta(path: Path) -> _Meta | None:
     except FileNotFoundError:
         return None
     except NotADirectoryError as error:
-        raise DirectoryError(f"Log directory {path} is not a directory.") from error
+        raise UnusableDirectoryError(f"Log directory {path} is not a directory.") from error
     except OSError as error:
-        raise DirectoryError(f"{file} cannot be read: {error.strerror}.") from error
+        raise UnusableDirectoryError(f"{file} cannot be read: {error.strerror}.") from error
     except PropertiesError as error:
         raise DirectoryError(f"{file} cannot be read: {error}.") from error
     version = raw.get("version", "")
@@ -328,7 +354,7 @@ class _lock:
         try:
             self._fd = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
         except OSError as error:
-            raise DirectoryError(f"Log directory {directory} cannot be written: {error.strerror}.") from error
+            raise UnusableDirectoryError(f"Log directory {directory} cannot be written: {error.strerror}.") from error
         try:
             fcntl.lockf(self._fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except OSError as error:

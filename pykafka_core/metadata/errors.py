@@ -16,6 +16,7 @@ __all__ = [
     "MetadataError",
     "RevisionConflictError",
     "UnsupportedMetadataError",
+    "UnusableDirectoryError",
 ]
 
 
@@ -25,6 +26,10 @@ class MetadataError(Exception):
 
 class DirectoryError(MetadataError):
     """A log directory belongs to someone else, is in use, or cannot be read or written."""
+
+
+class UnusableDirectoryError(DirectoryError):
+    """The system does not let us use a log directory; others may do."""
 
 
 class FormatError(MetadataError):

@@ -182,7 +182,8 @@ cdef object timestamped_offset(kc.kc_log_position *found):
 
 cdef class Log:
     def __cinit__(self, directory, FileCache files=None, *, config=None, bint clean=False, int64_t recovery_point=0,
-                  int64_t log_start_offset=-1, LogDir log_dir=None, bint process_died=False):
+                  int64_t log_start_offset=-1, LogDir log_dir=None, bint process_died=False,
+                  bint offline=False):
         cdef kc.kc_log_options options
         cdef kc.kc_log_recovery report
         cdef kc.kc_status status
@@ -200,8 +201,12 @@ cdef class Log:
         options.process_died = process_died
         options.recovery_point = recovery_point
         options.log_start_offset = log_start_offset
+        memset(&report, 0, sizeof(report))
         with nogil:
-            status = kc.kc_log_open(c_path, &options, &report, &self.log)
+            if offline:
+                status = kc.kc_log_open_offline(c_path, &options, &self.log)
+            else:
+                status = kc.kc_log_open(c_path, &options, &report, &self.log)
         check(status, os.fsdecode(path))
         self.recovery = Recovery(report.scanned_bytes, report.truncated_bytes, report.rebuilt_indexes,
                                  report.dropped_segments, report.cut_base_offset, report.cut_position)
@@ -237,6 +242,10 @@ cdef class Log:
     @property
     def writable(self):
         return kc.kc_log_writable(self.log)
+
+    @property
+    def offline(self):
+        return kc.kc_log_offline(self.log)
 
     @property
     def log_start_offset(self):

@@ -380,6 +380,7 @@ cdef extern from "log/log.h" nogil:
     kc_log_config kc_log_config_default() noexcept
     kc_status kc_log_open(const char *directory, const kc_log_options *options, kc_log_recovery *recovery,
                           kc_log **out) noexcept
+    kc_status kc_log_open_offline(const char *directory, const kc_log_options *options, kc_log **out) noexcept
     kc_status kc_log_close(kc_log *log) noexcept
     kc_log *kc_log_retain(kc_log *log) noexcept
     void kc_log_release(kc_log *log) noexcept
@@ -416,6 +417,7 @@ cdef extern from "log/log.h" nogil:
     int64_t kc_log_end_offset(const kc_log *log) noexcept
     int64_t kc_log_size_bytes(const kc_log *log) noexcept
     bint kc_log_writable(const kc_log *log) noexcept
+    bint kc_log_offline(const kc_log *log) noexcept
 
 cdef extern from "log/retention.h" nogil:
     struct kc_retention:

@@ -67,6 +67,13 @@ class BrokerProcess:
             time.sleep(0.01)
         raise AssertionError(f"{text!r} did not come; what came:\n{self.output}")
 
+    def await_condition(self, holds: Callable[[], bool]) -> None:
+        deadline = time.monotonic() + SECONDS_MAX
+        while not holds():
+            assert time.monotonic() < deadline, self.output
+            assert self.process.poll() is None, self.output
+            time.sleep(0.01)
+
     def await_ready(self) -> None:
         self.await_line("Kafka Server started")
 

@@ -71,7 +71,7 @@ class Parts:
         self.log_dirs = LogDirs(
             [(path, id_, new) for path, id_ in zip(self.paths, IDS, strict=True)], files_open_max=64
         )
-        self.topics = Topics(log_dirs=self.log_dirs, publish=lambda _: None)
+        self.topics = Topics(log_dirs=self.log_dirs, publish=lambda _: None, node_id=1)
         self.moves = LogMoves(
             topics=self.topics,
             log_dirs=self.log_dirs,

@@ -1,6 +1,7 @@
 """DescribeLogDirs (35), versions 1-5: the data directories, how full they are and which partitions lie in them.
 
 - No topics (null): all. Topics and partitions that are not here are left out.
+- A directory that has failed, or could not be used from the start, is KAFKA_STORAGE_ERROR and names no partitions.
 - Version 3 on has an error code for the whole; version 4 on total and usable bytes of the file system (KIP-827);
   version 5 says whether a directory takes no new partitions (KIP-1066): none is ever cordoned here.
 - A copy on its way to another directory is listed there as a future replica, with the offsets that it lacks.
@@ -14,6 +15,7 @@ from typing import TYPE_CHECKING
 
 from pykafka_core.broker.handlers import RequestContext, serves
 from pykafka_core.protocol.api_keys import ApiKey
+from pykafka_core.protocol.errors import ErrorCode
 from pykafka_core.protocol.messages.describe_log_dirs_request import DescribeLogDirsRequest
 from pykafka_core.protocol.messages.describe_log_dirs_response import (
     DescribeLogDirsPartition,
@@ -45,6 +47,8 @@ def describe_log_dirs(
         for partition in topic.partitions:
             if wanted is not None and partition.index not in wanted[topic.name]:
                 continue
+            if partition.log.offline:
+                continue
             here = found[str(log_dirs.path_of(partition.log))]
             entry = here.get(topic.name)
             if entry is None:
@@ -68,6 +72,11 @@ def describe_log_dirs(
             )
     results = []
     for path in log_dirs.paths:
+        if not log_dirs.is_online(path):
+            results.append(
+                DescribeLogDirsResult(error_code=ErrorCode.KAFKA_STORAGE_ERROR, log_dir=str(path.absolute()))
+            )
+            continue
         total, usable = log_dirs.space_of(path)
         results.append(
             DescribeLogDirsResult(

@@ -77,13 +77,15 @@ def describe(
         name=topic.name,
         topic_id=topic.topic_id,
         is_internal=topic.name in INTERNAL_TOPICS,
-        partitions=[describe_partition(partition, cluster) for partition in page],
+        partitions=[describe_partition(topic.name, partition, cluster) for partition in page],
         topic_authorized_operations=TOPIC_OPERATIONS,
     )
 
 
-def describe_partition(partition: PartitionImage, cluster: Cluster) -> DescribeTopicPartitionsResponsePartition:
-    has_leader = cluster.is_alive(partition.leader)
+def describe_partition(
+    topic: str, partition: PartitionImage, cluster: Cluster
+) -> DescribeTopicPartitionsResponsePartition:
+    has_leader = cluster.is_led(topic, partition)
     return DescribeTopicPartitionsResponsePartition(
         error_code=ErrorCode.NONE if has_leader else ErrorCode.LEADER_NOT_AVAILABLE,
         partition_index=partition.partition_id,
@@ -93,5 +95,5 @@ def describe_partition(partition: PartitionImage, cluster: Cluster) -> DescribeT
         isr_nodes=list(partition.isr),
         eligible_leader_replicas=list(partition.eligible_leader_replicas),
         last_known_elr=list(partition.last_known_elr),
-        offline_replicas=[replica for replica in partition.replicas if not cluster.is_alive(replica)],
+        offline_replicas=cluster.offline_replicas(topic, partition),
     )

@@ -119,12 +119,12 @@ def describe(topic: TopicImage, cluster: Cluster) -> MetadataResponseTopic:
         name=topic.name,
         topic_id=topic.topic_id,
         is_internal=topic.name in INTERNAL_TOPICS,
-        partitions=[describe_partition(partition, cluster) for partition in topic.partitions],
+        partitions=[describe_partition(topic.name, partition, cluster) for partition in topic.partitions],
     )
 
 
-def describe_partition(partition: PartitionImage, cluster: Cluster) -> MetadataResponsePartition:
-    has_leader = cluster.is_alive(partition.leader)
+def describe_partition(topic: str, partition: PartitionImage, cluster: Cluster) -> MetadataResponsePartition:
+    has_leader = cluster.is_led(topic, partition)
     return MetadataResponsePartition(
         error_code=ErrorCode.NONE if has_leader else ErrorCode.LEADER_NOT_AVAILABLE,
         partition_index=partition.partition_id,
@@ -132,5 +132,5 @@ def describe_partition(partition: PartitionImage, cluster: Cluster) -> MetadataR
         leader_epoch=partition.leader_epoch,
         replica_nodes=list(partition.replicas),
         isr_nodes=list(partition.isr),
-        offline_replicas=[replica for replica in partition.replicas if not cluster.is_alive(replica)],
+        offline_replicas=cluster.offline_replicas(topic, partition),
     )

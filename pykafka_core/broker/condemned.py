@@ -1,0 +1,50 @@
+"""What is to be deleted, and when: directories of deleted topics, files of dropped segments.
+
+Threads: any; the list is only added to and taken from.
+"""
+
+from __future__ import annotations
+
+import logging
+import shutil
+import time
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Final
+
+__all__ = ["Condemned"]
+
+log = logging.getLogger("kafka.log.LogManager")
+
+
+class Condemned:
+    def __init__(self) -> None:
+        self._entries: Final[list[tuple[float, Path]]] = []
+        """In the time of time.monotonic()."""
+
+    def add(self, paths: Iterable[Path], *, delay_s: float) -> None:
+        due = time.monotonic() + delay_s
+        self._entries.extend((due, path) for path in paths)
+
+    def has_due(self) -> bool:
+        now = time.monotonic()
+        return any(when <= now for when, _ in self._entries)
+
+    def sweep(self) -> None:
+        """Delete what is due."""
+        now = time.monotonic()
+        # Another thread may add to the list meanwhile.
+        for entry in list(self._entries):
+            when, path = entry
+            if when > now:
+                continue
+            self._entries.remove(entry)
+            if path.is_dir():
+                shutil.rmtree(path, ignore_errors=True)
+                if path.exists():
+                    log.warning("Cannot delete all of %s", path)
+                continue
+            try:
+                path.unlink(missing_ok=True)
+            except OSError as error:
+                log.warning("Cannot delete %s: %s", path, error)
