@@ -182,5 +182,8 @@ def group_offset(client: RawClient, group: str, topic: str, *, stable: bool = Tr
         topics=[OffsetFetchRequestTopic(name=topic, partition_indexes=[0])],
         require_stable=stable,
     )
-    (found,) = client.call(request, 7).topics[0].partitions
+    answer = client.call(request, 7)
+    if answer.error_code:
+        return answer.error_code, -1
+    (found,) = answer.topics[0].partitions
     return found.error_code, found.committed_offset
