@@ -8,6 +8,8 @@
     partitioner which partition a key belongs to
     producer    batches, codecs, acknowledgements, idempotence
     consumer    reads assigned partitions
+    group       a member of a classic group; group_consumer reads topics as one
+    groups      what an administrator asks of groups
 
 Works against any broker that speaks Kafka's protocol. Nothing is imported here, so that a command pays for what it
 uses only; numpy is never imported.

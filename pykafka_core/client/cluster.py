@@ -53,6 +53,10 @@ class Client:
         self.cluster_id: str | None = None
         self.controller_id = -1
 
+    def another(self) -> Client:
+        """One more client of the same cluster, with connections of its own."""
+        return Client(self._bootstrap, self.settings, on_trouble=self._on_trouble)
+
     async def __aenter__(self) -> Client:
         return self
 

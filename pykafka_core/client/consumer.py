@@ -89,6 +89,13 @@ class Consumer:
         """Read these partitions too, from an offset, from EARLIEST or from LATEST."""
         self._positions.update(positions)
 
+    def reassign(self, positions: Mapping[TopicPartition, int]) -> None:
+        """Read these partitions and no others. What was fetched of others, or from elsewhere, is not given out."""
+        for task in self._fetches.values():
+            task.cancel()
+        self._fetches.clear()
+        self._positions = dict(positions)
+
     def position(self, topic: str, partition: int) -> int:
         """The offset of the next record; EARLIEST or LATEST while that is not known."""
         return self._positions[topic, partition]

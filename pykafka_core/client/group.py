@@ -77,10 +77,15 @@ class GroupMember:
         self.member_id = ""
         self.generation_id = -1
         self.assignment: list[TopicPartition] = []
-        self.must_rejoin = False
-        """The group is being rebalanced, or has put this member out."""
+        self.unrest = asyncio.Event()
+        """Set where `must_rejoin` is true, for a reader that waits for records meanwhile."""
         self.is_fenced = False
         """Another member has taken this one's group.instance.id; there is no way back."""
+
+    @property
+    def must_rejoin(self) -> bool:
+        """The group is being rebalanced, or has put this member out."""
+        return self.unrest.is_set()
 
     async def join(self) -> list[TopicPartition]:
         """Become a member, or one of the next generation. Raises KafkaError."""
@@ -95,8 +100,11 @@ class GroupMember:
                     raise
                 await asyncio.sleep(self._client.settings.retry_backoff_ms / 1000)
 
-    async def commit(self, offsets: Mapping[TopicPartition, int]) -> None:
-        """Raises KafkaError for the first that was refused."""
+    async def commit(
+        self, offsets: Mapping[TopicPartition, int], leader_epochs: Mapping[TopicPartition, int] | None = None
+    ) -> None:
+        """`leader_epochs`: of the last record before each offset, where that is known. Raises KafkaError for the first
+        that was refused."""
         from pykafka_core.protocol.messages import offset_commit_request as m
 
         if not offsets:
@@ -110,7 +118,11 @@ class GroupMember:
                 m.OffsetCommitRequestTopic(
                     name=topic,
                     partitions=[
-                        m.OffsetCommitRequestPartition(partition_index=index, committed_offset=offsets[topic, index])
+                        m.OffsetCommitRequestPartition(
+                            partition_index=index,
+                            committed_offset=offsets[topic, index],
+                            committed_leader_epoch=(leader_epochs or {}).get((topic, index), -1),
+                        )
                         for index in indexes
                     ],
                 )
@@ -118,6 +130,8 @@ class GroupMember:
             ],
         )
         answer = await self._call(body, first_code, "offsetCommit", version_max=9)
+        if first_code(answer) in AGAIN:
+            self.unrest.set()
         check(first_code(answer))
 
     async def committed(self) -> dict[TopicPartition, int]:
@@ -183,7 +197,7 @@ class GroupMember:
         if answer.leader == answer.member_id and not answer.skip_assignment:
             shares = await self._share_out(answer.protocol_name or "", answer.members)
         self.assignment = read_assignment(await self._sync(answer.protocol_name, shares))
-        self.must_rejoin = False
+        self.unrest.clear()
         self._heartbeat = asyncio.create_task(self._beat())
         return self.assignment
 
@@ -259,7 +273,7 @@ class GroupMember:
             if answer.error_code == ErrorCode.FENCED_INSTANCE_ID:
                 self.is_fenced = True
             if answer.error_code in (*AGAIN, ErrorCode.FENCED_INSTANCE_ID):
-                self.must_rejoin = True
+                self.unrest.set()
 
     async def _stop_heartbeat(self) -> None:
         task, self._heartbeat = self._heartbeat, None

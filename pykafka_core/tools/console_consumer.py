@@ -1,7 +1,9 @@
 """kafka-console-consumer: prints the records of a topic, one to a line.
 
-Without --group it reads all partitions by itself and leaves nothing behind in the cluster. Source of words and
-statuses: org.apache.kafka.tools.consumer.ConsoleConsumer.
+Without --group it reads all partitions by itself and leaves nothing behind in the cluster; with it, those that the
+group gives it, and whoever comes next goes on where it has stopped.
+
+Source of words and statuses: org.apache.kafka.tools.consumer.ConsoleConsumer.
 """
 
 from __future__ import annotations
@@ -24,13 +26,12 @@ from pykafka_core.tools.command import (
 
 if TYPE_CHECKING:
     from pykafka_core.client.cluster import Client
-    from pykafka_core.client.consumer import Consumer, ConsumerSettings
+    from pykafka_core.client.consumer import ConsumerSettings
     from pykafka_core.tools.options import Options
     from pykafka_core.tools.record_formatter import RecordFormatter
 
 DEFAULT_FORMATTER = "org.apache.kafka.tools.consumer.DefaultMessageFormatter"
-METADATA_SECONDS = 10.0
-MISSING_TOPIC_SECONDS = 0.2
+POLL_SECONDS = 10.0
 EARLIEST, LATEST = -2, -1
 
 COMMAND = Command(
@@ -97,13 +98,15 @@ def main(words: list[str] | None = None) -> int:
         properties = consumer_properties(options)
         printed.limit = -1 if (wanted := whole_number(options, "max-messages")) is None else wanted
         printed.timeout_ms = -1 if (wanted := whole_number(options, "timeout-ms")) is None else wanted
-        if wrong_group(options, properties):
+        if wrong_reset(options, properties):
             return 1
         formatter = make_formatter(options)
         settings = ClientSettings.load(properties, client_id="console-consumer")
         consumes = ConsumerSettings.load(properties)
-        work = Work(options, consumes, formatter, start, printed)
+        work = Work(options, properties, consumes, formatter, start, printed)
         status = run_with_client(options.last("bootstrap-server") or "", settings, work.run)
+    except WrongUseError as wrong:
+        return COMMAND.refuse(wrong)
     except SettingsError as error:
         return unknown_error(f"org.apache.kafka.common.config.ConfigException: {error}")
     except ToolError as error:
@@ -140,17 +143,20 @@ def unknown_error(text: str) -> int:
 def check_options(options: Options) -> None:
     """Raises WrongUseError."""
     if ("topic" in options) + ("include" in options) != 1:
-        raise WrongUseError("Exactly one of --include/--topic is required. ")
+        raise WrongUseError("Exactly one of the following arguments is required: [topic], [include]")
     if "partition" in options:
         if "topic" not in options:
             raise WrongUseError("The topic is required when partition is specified.")
         if "from-beginning" in options and "offset" in options:
             raise WrongUseError("Options from-beginning and offset cannot be specified together.")
-        if "group" in options:
-            raise WrongUseError("Options group and partition cannot be specified together.")
     elif "offset" in options:
         raise WrongUseError("The partition is required when offset is specified.")
     COMMAND.require(options, "bootstrap-server")
+    for old, new in (("consumer-property", "command-property"), ("consumer.config", "command-config")):
+        if old in options and new in options:
+            raise WrongUseError(f"Options --{old} and --{new} cannot be specified together.")
+    if "property" in options and "formatter-property" in options:
+        raise WrongUseError("Options --property and --formatter-property cannot be specified together.")
     for name in ("partition", "max-messages", "timeout-ms"):
         text = options.last(name)
         if text is not None and not text.removeprefix("-").isdecimal():
@@ -173,22 +179,31 @@ def parse_start(options: Options) -> int:
 
 
 def consumer_properties(options: Options) -> dict[str, str]:
-    """Raises ToolError."""
-    properties = {
+    """Raises ToolError, WrongUseError."""
+    from_file = {
         **load_properties(options.last("consumer.config")),
         **load_properties(options.last("command-config")),
-        **key_values(options.all("consumer-property")),
-        **key_values(options.all("command-property")),
     }
+    given = {**key_values(options.all("consumer-property")), **key_values(options.all("command-property"))}
+    groups = [*options.all("group")[-1:], *(each["group.id"] for each in (from_file, given) if "group.id" in each)]
+    if len(set(groups)) > 1:
+        shown = ", ".join(f"'{each}'" for each in dict.fromkeys(groups))
+        raise WrongUseError(
+            "The group ids provided in different places (directly using '--group', via '--consumer-property', or via "
+            f"'--consumer.config') do not match. Detected group ids: {shown}"
+        )
+    if groups and "partition" in options:
+        raise WrongUseError("Options group and partition cannot be specified together.")
+    properties = {**from_file, **given}
+    if groups:
+        properties["group.id"] = groups[0]
     if "isolation-level" in options:
         properties["isolation.level"] = options.last("isolation-level") or ""
-    if "group" in options:
-        properties.setdefault("group.id", options.last("group") or "")
     return properties
 
 
-def wrong_group(options: Options, properties: dict[str, str]) -> bool:
-    """Whether the settings contradict themselves, or ask for what is not there; says so."""
+def wrong_reset(options: Options, properties: dict[str, str]) -> bool:
+    """Whether the settings contradict each other; says so."""
     reset = properties.get("auto.offset.reset")
     if "from-beginning" in options and reset not in (None, "earliest"):
         print(
@@ -198,12 +213,6 @@ def wrong_group(options: Options, properties: dict[str, str]) -> bool:
         return True
     if "from-beginning" in options:
         properties["auto.offset.reset"] = "earliest"
-    if "group.id" in properties:
-        print(
-            "Reading in a consumer group is not supported by this command; without --group it reads all partitions.",
-            file=sys.stderr,
-        )
-        return True
     return False
 
 
@@ -227,14 +236,20 @@ class Work:
     """Reads and prints until something ends it."""
 
     def __init__(
-        self, options: Options, settings: ConsumerSettings, formatter: RecordFormatter, start: int, printed: Printed
+        self,
+        options: Options,
+        properties: dict[str, str],
+        settings: ConsumerSettings,
+        formatter: RecordFormatter,
+        start: int,
+        printed: Printed,
     ) -> None:
         self._options = options
+        self._properties = properties
         self._settings = settings
         self._formatter = formatter
         self._start = start
         self._printed = printed
-        self._assigned: set[tuple[str, int]] = set()
 
     async def run(self, client: Client) -> int:
         """Return the exit status. Raises KafkaError, ToolError."""
@@ -269,21 +284,23 @@ class Work:
     async def _read(self, client: Client) -> None:
         import asyncio
 
-        from pykafka_core.client.consumer import Consumer
+        from pykafka_core.tools.console_sources import Alone, Source, in_group
 
-        consumer = Consumer(client, self._settings)
+        source: Source
+        if "group.id" in self._properties:
+            source = in_group(client, self._settings, self._options, self._properties)
+        else:
+            source = Alone(client, self._settings, self._options, self._start)
         clock = asyncio.get_running_loop().time
-        silent_since, metadata_at = clock(), 0.0
+        silent_since = clock()
         try:
             while not self._printed.is_enough():
-                if clock() >= metadata_at:
-                    found = await self._assign(client, consumer)
-                    metadata_at = clock() + (METADATA_SECONDS if found else MISSING_TOPIC_SECONDS)
-                until = metadata_at
+                wait = POLL_SECONDS
                 if self._printed.timeout_ms >= 0:
-                    until = min(until, silent_since + self._printed.timeout_ms / 1000)
-                for consumed in await consumer.poll(max(until - clock(), 0.0)):
+                    wait = min(wait, silent_since + self._printed.timeout_ms / 1000 - clock())
+                for consumed in await source.poll(max(wait, 0.0)):
                     self._print(consumed)
+                    source.took(consumed)
                     silent_since = clock()
                     if self._printed.is_enough():
                         break
@@ -296,7 +313,7 @@ class Work:
                     )
                     return
         finally:
-            await consumer.close()
+            await source.close()
 
     def _print(self, consumed: object) -> None:
         self._printed.count += 1
@@ -306,31 +323,6 @@ class Work:
             if "skip-message-on-error" not in self._options:
                 raise
             print(f"Error processing message, skipping this message: {error.java_name}: {error}", file=sys.stderr)
-
-    async def _assign(self, client: Client, consumer: Consumer) -> bool:
-        """Read the partitions that are there and were not. Returns whether there are any."""
-        topic, partition = self._options.last("topic"), self._options.last("partition")
-        if topic is not None and partition is not None:
-            places = [(topic, int(partition))]
-        elif topic is not None:
-            answer = await client.metadata([topic], allow_auto_topic_creation=True)
-            places = [(topic, each.partition_index) for found in answer.topics for each in found.partitions]
-        else:
-            from pykafka_core.client.admin import list_topics
-            from pykafka_core.tools.topic_names import INTERNAL_TOPICS, IncludeList
-
-            included = IncludeList(self._options.last("include") or "")
-            places = [
-                (found.name, each.partition_index)
-                for found in await list_topics(client)
-                if found.name not in INTERNAL_TOPICS and included.allows(found.name, exclude_internal=True)
-                for each in found.partitions
-            ]
-        first = not self._assigned
-        new = {place: self._start if first else EARLIEST for place in places if place not in self._assigned}
-        self._assigned.update(new)
-        consumer.assign(new)
-        return bool(places)
 
 
 if __name__ == "__main__":

@@ -15,7 +15,7 @@ from harness import broker as brokers
 
 @pytest.fixture(scope="session")
 def address(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[str, int]]:
-    broker = brokers.OurBroker(tmp_path_factory.mktemp("broker"))
+    broker = brokers.OurBroker(tmp_path_factory.mktemp("broker"), group_initial_rebalance_delay_ms=0)
     broker.start()
     yield broker.address
     broker.stop()

@@ -19,7 +19,7 @@ from running import KAFKAS_MACHINE
 
 @pytest.fixture(scope="session")
 def ours(tmp_path_factory: pytest.TempPathFactory) -> Iterator[brokers.Broker]:
-    broker = brokers.OurBroker(tmp_path_factory.mktemp("ours"))
+    broker = brokers.OurBroker(tmp_path_factory.mktemp("ours"), group_initial_rebalance_delay_ms=0)
     broker.start()
     yield broker
     broker.stop()
@@ -28,7 +28,7 @@ def ours(tmp_path_factory: pytest.TempPathFactory) -> Iterator[brokers.Broker]:
 @pytest.fixture(scope="session")
 def fresh(tmp_path_factory: pytest.TempPathFactory) -> Iterator[brokers.Broker]:
     """A broker of ours that only the recorded session uses, because that begins with no topic."""
-    broker = brokers.OurBroker(tmp_path_factory.mktemp("fresh"))
+    broker = brokers.OurBroker(tmp_path_factory.mktemp("fresh"), group_initial_rebalance_delay_ms=0)
     broker.start()
     yield broker
     broker.stop()

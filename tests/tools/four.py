@@ -32,7 +32,12 @@ HELP = re.compile(r"Option( \(\* = required\))? +Description")
 
 
 def by_ours(tool: str, *words: str, stdin: str) -> Ran:
-    return run_ours(tool, *words, stdin=stdin) if tool.startswith("kafka-console") else run_inside(tool, *words)
+    if not tool.startswith("kafka-console"):
+        return run_inside(tool, *words)
+    if tool == "kafka-console-producer":
+        # The older name, which tutorials use and Kafka's own command no longer takes.
+        words = tuple("--broker-list" if word == "--bootstrap-server" else word for word in words)
+    return run_ours(tool, *words, stdin=stdin)
 
 
 def tell(line: str, run: Runner, broker: Broker) -> Answer:

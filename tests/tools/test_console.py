@@ -14,7 +14,7 @@ import pytest
 from harness.broker import Broker
 from pykafka_core.tools.command import ToolError
 from pykafka_core.tools.record_formatter import deserializer
-from running import Ran, run_kafkas, run_ours
+from running import Ran, run_ours
 
 PRODUCER, CONSUMER = "kafka-console-producer", "kafka-console-consumer"
 
@@ -134,8 +134,20 @@ def test_unknown_deserializer(ours: Broker) -> None:
 @pytest.mark.parametrize(
     ("words", "text"),
     [
-        ([], "Exactly one of --include/--topic is required."),
-        (["--topic", "a", "--include", "b"], "Exactly one of --include/--topic is required."),
+        ([], "Exactly one of the following arguments is required: [topic], [include]"),
+        (["--topic", "a", "--include", "b"], "Exactly one of the following arguments is required: [topic], [include]"),
+        (
+            ["--topic", "a", "--partition", "0", "--group", "g"],
+            "Options group and partition cannot be specified togeth",
+        ),
+        (
+            ["--topic", "a", "--group", "g", "--command-property", "group.id=h"],
+            "The group ids provided in different pl",
+        ),
+        (
+            ["--topic", "a", "--property", "b=c", "--formatter-property", "b=c"],
+            "Options --property and --formatter-pro",
+        ),
         (["--include", "b", "--partition", "0"], "The topic is required when partition is specified."),
         (["--topic", "a", "--offset", "1"], "The partition is required when offset is specified."),
         (["--topic", "a", "--partition", "0", "--offset", "-1"], "The provided offset value '-1' is incorrect."),
@@ -218,20 +230,26 @@ def test_records_arrive_while_the_consumer_waits(ours: Broker) -> None:
     assert (process.returncode, out) == (0, "hello\n")
 
 
-@pytest.mark.timeout(300)
-def test_the_tutorial_with_both_tool_sets_and_both_brokers(ours: Broker, kafka: Broker) -> None:
-    """Write with a key and read it back: four combinations, one answer."""
-    answers = {}
-    for broker in (ours, kafka):
-        for run in (run_ours, run_kafkas):
-            topic = f"tutorial-{run.__name__}"
-            servers = ("--bootstrap-server", broker.bootstrap, "--topic", topic)
-            keyed = ("--property", "parse.key=true", "--property", "key.separator=:")
-            shown = ("--property", "print.key=true", "--property", "key.separator=:")
-            written = run(PRODUCER, *servers, *keyed, stdin="a:1\nb:2\na:3\n")
-            read = run(CONSUMER, *servers, *shown, "--partition", "0", "--offset", "earliest", "--max-messages", "3")
-            out = [line for line in read.out if "deprecated" not in line]
-            answers[broker.target, run.__name__] = (written.status, read.status, out, read.err[-1])
-    assert set(map(str, answers.values())) == {str((0, 0, ["a:1", "b:2", "a:3"], "Processed a total of 3 messages"))}, (
-        answers
-    )
+def test_a_group_goes_on_where_it_has_stopped(ours: Broker) -> None:
+    produce(ours, "resumed", "a\nb\nc\n")
+    group = ("--group", "resumer", "--from-beginning", "--max-messages")
+    assert consume(ours, "resumed", *group, "2").out == ["a", "b"]
+    assert consume(ours, "resumed", *group, "1").out == ["c"]
+    produce(ours, "resumed", "d\n")
+    uncommitted = (*group, "1", "--command-property", "enable.auto.commit=false")
+    assert consume(ours, "resumed", *uncommitted).out == ["d"]
+    assert consume(ours, "resumed", *group, "1").out == ["d"]
+
+
+def test_a_group_without_offsets_and_without_a_reset(ours: Broker) -> None:
+    produce(ours, "no-reset", "a\n")
+    ran = consume(ours, "no-reset", "--group", "no-reset", "--command-property", "auto.offset.reset=none")
+    assert ran.status == 1
+    assert "Undefined offset with no reset policy for partitions: [no-reset-0]" in "".join(ran.err)
+
+
+@pytest.mark.parametrize("word", ["group.protocol=consumer", "partition.assignment.strategy=StickyAssignor"])
+def test_what_groups_cannot_do_yet(ours: Broker, word: str) -> None:
+    ran = consume(ours, "no-reset", "--group", "g", "--command-property", word)
+    assert ran.status == 1
+    assert f"{word} is not supported" in "".join(ran.err)

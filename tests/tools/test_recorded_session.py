@@ -100,7 +100,7 @@ REPLAYED = {
 def replayed() -> Iterator[object]:
     for each in SESSION:
         tool = each.command.split()[0]
-        if tool in REPLAYED and each.command not in OTHERWISE and " --group " not in each.command:
+        if tool in REPLAYED and each.command not in OTHERWISE:
             yield pytest.param(each, id=f"{each.number}-{tool}")
 
 
