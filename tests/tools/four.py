@@ -66,14 +66,25 @@ def normal(ran: Ran, broker: Broker) -> Answer:
     return ran.status, lines(ran.out), err[:help_at]
 
 
+def settled(line: str, told: Answer, broker: Broker) -> Answer:
+    """The answer that all others are measured by: Kafka's own, once it is given twice in a row."""
+    while (again := tell(line, run_kafkas, broker)) != told:
+        told = again
+    return told
+
+
 def assert_one_answer(story: str, ours: Broker, kafka: Broker) -> None:
     wanted: dict[str, Answer] = {}
     lines = story.strip().splitlines()
     for run in (run_kafkas, by_ours):
         for broker in (kafka, ours):
+            changed = False
             for number, line in enumerate(lines):
                 place = f"{number} {line}"
                 told = tell(line, run, broker)
+                if place not in wanted and changed and ASKS.search(line):
+                    told = settled(line, told, broker)
+                changed = not ASKS.search(line)
                 # What Kafka's controller has done reaches its broker a moment later, and our commands are quick.
                 deadline = time.monotonic() + LAG_SECONDS
                 while place in wanted and told != wanted[place] and ASKS.search(line) and time.monotonic() < deadline:
