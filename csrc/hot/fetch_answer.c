@@ -75,10 +75,16 @@ static void write_body_tags(struct kc_writer *w, const struct kc_fetch *f, bool 
     kc_write_empty_tags(w);
 }
 
-/* Null unless asked for. */
+/* Null unless asked for, and where the log was not read; Kafka answers for a partition that it does not have before that, with an empty
+ * list. */
+static int32_t aborted_count(const struct kc_fetch *f, const struct kc_fetch_entry *entry) {
+    if (entry->error == KC_ERROR_UNKNOWN_TOPIC_OR_PARTITION || entry->error == KC_ERROR_UNKNOWN_TOPIC_ID) return 0;
+    return f->read_committed && entry->error == KC_ERROR_NONE ? (int32_t)entry->aborted_count : -1;
+}
+
 static void write_aborted(struct answer *a, const struct kc_fetch *f, const struct kc_fetch_entry *entry) {
     bool flexible = f->version >= FETCH_FLEXIBLE;
-    kc_form_write_count(&a->w, flexible, f->read_committed ? (int32_t)entry->aborted_count : -1);
+    kc_form_write_count(&a->w, flexible, aborted_count(f, entry));
     for (uint32_t i = 0; i < entry->aborted_count; i++) {
         const struct kc_aborted_txn *txn = &f->aborted.items[entry->aborted_first + i];
         piece_room(a);

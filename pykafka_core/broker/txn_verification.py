@@ -140,9 +140,8 @@ async def verify(
     `verification`: transaction.partition.verification.enable.
     """
     add = produce_version >= ADD_VERSION_MIN
-    if not transactional_id or not (verification or add):
-        guard = 0 if verification else TRUSTED_GUARD
-        return {(batch.topic.name, batch.index): guard for batch in batches}
+    if not (verification or add):
+        return {(batch.topic.name, batch.index): TRUSTED_GUARD for batch in batches}
     found: dict[TopicPartition, int | RequestError] = {}
     asked: list[TopicPartition] = []
     for batch in batches:
@@ -152,6 +151,8 @@ async def verify(
         found[name] = guard
         if guard:
             asked.append(name)
+    if asked and not transactional_id:
+        return found | dict.fromkeys(asked, RequestError(ErrorCode.INVALID_REQUEST))
     if asked:
         errors = await transactions.verify_partitions(transactional_id, *producer, asked, add=add)
         for name in asked:

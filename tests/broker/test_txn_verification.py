@@ -210,7 +210,7 @@ async def test_verification_can_be_switched_off_for_transaction_version_1(rig):
 async def test_without_a_coordinator_no_transactional_id_is_known(rig):
     rig.transactions = NoTransactions()
     assert (await rig.produce(batch_of()))[0] == [(49, -1)]
-    assert (await rig.produce(batch_of(), transactional_id=""))[0] == [(48, -1)]
+    assert (await rig.produce(batch_of(), transactional_id=""))[0] == [(42, -1)]
 
 
 async def test_markers_and_what_a_partition_tells_of_its_producers(rig):
