@@ -186,6 +186,24 @@ class LogDump:
         header = batch.header
         kind = "LogAppendTime" if header.is_log_append_time else "CreateTime"
         shows_data = self._prints_data and not header.is_control
+        # One write for a batch, also for one that ends in the middle.
+        lines: list[str] = []
+        try:
+            return self._describe(batch, kind, shows_data, last_offset, path, trouble, lines)
+        finally:
+            sys.stdout.write("".join(lines))
+
+    def _describe(
+        self,
+        batch: StoredBatch,
+        kind: str,
+        shows_data: bool,
+        last_offset: int,
+        path: str,
+        trouble: Trouble,
+        lines: list[str],
+    ) -> int:
+        header = batch.header
         for record in batch.records():
             if record.offset != last_offset + 1:
                 trouble.not_consecutive.setdefault(os.path.abspath(path), {})[last_offset] = record.offset
@@ -207,7 +225,7 @@ class LogDump:
                 try:
                     key, value = self._decoder(record)
                 except DumpError:
-                    print(line, end="")
+                    lines.append(line)
                     raise
                 prefix = "| " if self._skips_metadata else " "
                 if key is not None:
@@ -215,7 +233,7 @@ class LogDump:
                     prefix = " "
                 if value is not None:
                     line += f"{prefix}payload: {value}"
-            print(line)
+            lines.append(line + "\n")
         return last_offset
 
 

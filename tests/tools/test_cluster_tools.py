@@ -8,6 +8,7 @@ run to the next and are replaced by their names.
 from __future__ import annotations
 
 import re
+import time
 from pathlib import Path
 
 import pytest
@@ -21,9 +22,6 @@ OTHERWISE = {
     "--execute --reassignment-json-file broken.json": "worded by a library",
     "--verify --reassignment-json-file re-7.json": "waits for a minute",
 }
-
-# Our broker does not move replicas between log directories yet.
-NOT_OURS = {"--execute --reassignment-json-file re-nowhere.json": "needs AlterReplicaLogDirs"}
 
 
 def shown(line: str, directory: Path, bootstrap: str) -> str:
@@ -61,8 +59,7 @@ def compare(step: recorded.Step, ran: Ran, directory: Path, bootstrap: str) -> N
 def test_answers_are_those_of_kafkas_tools(broker: str, request: pytest.FixtureRequest, tmp_path: Path) -> None:
     running: brokers.Broker = request.getfixturevalue(broker)
     count = 0
-    otherwise = {**OTHERWISE, **(NOT_OURS if broker == "ours" else {})}
-    for step, ran in recorded.replay("cluster", tmp_path, running.bootstrap, run=run_inside, leave_out=otherwise):
+    for step, ran in recorded.replay("cluster", tmp_path, running.bootstrap, run=run_inside, leave_out=OTHERWISE):
         compare(step, ran, tmp_path, running.bootstrap)
         count += 1
     assert count > 70
@@ -84,3 +81,31 @@ def test_human_readable_says_how_long_ago(ours: brokers.Broker) -> None:
     ran = run_inside("kafka-metadata-quorum", *words)
     assert ran.status == 0, ran
     assert len(re.findall(r"\d+ ms ago", ran.out[1])) == 2
+
+
+def test_a_replica_is_moved_to_another_log_directory(tmp_path: Path) -> None:
+    directories = [tmp_path / "one", tmp_path / "two"]
+    broker = brokers.OurBroker(tmp_path / "broker", log_dirs=",".join(map(str, directories)))
+    broker.start()
+    try:
+        where = ["--bootstrap-server", broker.bootstrap]
+        assert run_inside("kafka-topics", *where, "--create", "--topic", "t", "--partitions", "1").status == 0
+        here = next(directory for directory in directories if (directory / "t-0").exists())
+        there = next(directory for directory in directories if directory != here)
+        move = tmp_path / "move.json"
+        move.write_text(
+            '{"partitions":[{"topic":"t","partition":0,"replicas":[1],"log_dirs":["%s"]}]}' % there  # noqa: UP031
+        )
+        words = ["--reassignment-json-file", str(move)]
+        ran = run_inside("kafka-reassign-partitions", *where, "--execute", *words)
+        assert ran.status == 0, ran
+        assert ran.out[2].endswith(f'"log_dirs":["{here}"]}}]}}')
+        assert ran.out[-1] == f"Successfully started moving log directory to {there} for replica t-0 with broker 1 "
+        deadline = time.monotonic() + 30
+        done = "Reassignment of replica t-0-1 completed successfully."
+        while done not in (ran := run_inside("kafka-reassign-partitions", *where, "--verify", *words)).out:
+            assert "Reassignment of replica t-0-1 is still in progress." in ran.out
+            assert time.monotonic() < deadline
+        assert (there / "t-0").exists()
+    finally:
+        broker.stop()
