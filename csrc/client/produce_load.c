@@ -364,7 +364,9 @@ static void settle(struct kc_produce_load *load, struct parcel *p, int64_t now_u
 }
 
 static kc_status send_ready(struct kc_produce_load *load, struct lane *lane, int64_t now_us) {
-    while (lane->ready.first && lane->head - lane->tail < (uint32_t)load->config.in_flight_max) {
+    /* Without acknowledgements the socket alone says how much is too much. */
+    while (lane->ready.first && lane->head - lane->tail < (uint32_t)load->config.in_flight_max &&
+           lane->link.out_end - lane->link.out_begin <= KC_LINK_RECEIVE_SIZE) {
         if (lane->settling && (lane->head != lane->tail || now_us < lane->quiet_until_us)) break;
         lane->settling = false;
         struct parcel *p = queue_take(&lane->ready);
@@ -376,8 +378,6 @@ static kc_status send_ready(struct kc_produce_load *load, struct lane *lane, int
             lane->in_flight[lane->head % KC_LOAD_IN_FLIGHT_MAX] = p;
             lane->sent_us[lane->head++ % KC_LOAD_IN_FLIGHT_MAX] = now_us;
         }
-        /* Without acknowledgements the socket alone says how much is too much. */
-        if (lane->link.out_end - lane->link.out_begin > KC_LINK_RECEIVE_SIZE) break;
     }
     kc_status status = kc_link_flush(&lane->link);
     return status == KC_AGAIN ? KC_OK : status;

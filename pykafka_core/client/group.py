@@ -100,6 +100,10 @@ class GroupMember:
                     raise
                 await asyncio.sleep(self._client.settings.retry_backoff_ms / 1000)
 
+    def to_revoke(self) -> list[TopicPartition]:
+        """What has to be given up before joining again: in this protocol everything."""
+        return list(self.assignment)
+
     async def commit(
         self, offsets: Mapping[TopicPartition, int], leader_epochs: Mapping[TopicPartition, int] | None = None
     ) -> None:

@@ -59,6 +59,8 @@ async def open_produce_load(
     count = await client.partition_count(topic, create=True)
     addresses, links = await places_of(client, topic, range(count))
     producer_id, producer_epoch = task.producer_id, task.producer_epoch
+    # A broker remembers five batches of an idempotent producer.
+    in_flight_most = 5 if settings.idempotent else 64
     if producer_id < 0 and settings.idempotent:
         producer_id, producer_epoch = await new_producer_id(client)
     return await connected(
@@ -78,7 +80,7 @@ async def open_produce_load(
             batch_size_bytes=settings.batch_size_bytes,
             buffer_size_bytes=settings.buffer_memory_bytes,
             payload=task.payload,
-            in_flight_max=max(1, min(number(properties, "max.in.flight.requests.per.connection", 5), 64)),
+            in_flight_max=max(1, min(number(properties, "max.in.flight.requests.per.connection", 5), in_flight_most)),
             request_timeout_ms=client.settings.request_timeout_ms,
             acks=settings.acks,
             codec=settings.codec,

@@ -36,8 +36,8 @@ PARSER = Parser(
     "messages, and offsets committed) as JSON objects to STDOUT.",
     [
         Argument("topic", "Consumes messages from this topic.", "TOPIC", required=True),
-        Argument("group-protocol", "classic is supported. (default: classic)", "GROUP-PROTOCOL"),
-        Argument("group-remote-assignor", "Only used by the protocol CONSUMER.", "GROUP-REMOTE-ASSIGNOR"),
+        Argument("group-protocol", "classic or consumer. (default: classic)", "GROUP-PROTOCOL"),
+        Argument("group-remote-assignor", "The broker's assignor, of the protocol consumer.", "GROUP-REMOTE-ASSIGNOR"),
         Argument("group-id", "The id of the group.", "GROUP-ID", required=True),
         Argument("group-instance-id", "The name of a static member.", "GROUP-INSTANCE-ID"),
         Argument("max-messages", "So many messages; -1: until the process is ended.", "MAX-MESSAGES", number=INTEGER),
@@ -84,11 +84,9 @@ def run(given: Given) -> int:
 
     if "consumer.config" in given:
         warn_deprecated("consumer.config", "command-config")
-    if (given.last("group-protocol") or "classic").lower() != "classic":
-        raise ToolError(
-            f"group.protocol={given.last('group-protocol')} is not supported by this tool: only classic is",
-            "org.apache.kafka.common.config.ConfigException",
-        )
+    protocol = (given.last("group-protocol") or "classic").upper()
+    if protocol not in ("CLASSIC", "CONSUMER"):
+        raise ToolError(f"No enum constant org.apache.kafka.clients.consumer.GroupProtocol.{protocol}")
     policy = given.last("reset-policy") or "earliest"
     if policy not in ("earliest", "latest", "none"):
         raise ToolError(
@@ -120,6 +118,8 @@ class Reading:
         self.group_settings = group_settings
         self.consumer_settings = consumer_settings
         self.topic, self.group_id = given.last("topic") or "", given.last("group-id") or ""
+        self.is_classic = (given.last("group-protocol") or "classic").lower() == "classic"
+        self.server_assignor = given.last("group-remote-assignor")
         limit = given.number("max-messages")
         self.left = -1 if limit is None or limit < 0 else limit
         self.verbose = "verbose" in given
@@ -143,6 +143,12 @@ class Reading:
         print_event("startup_complete")
         async with OwnClient(parse_addresses(self.servers), self.settings) as own:
             member = GroupMember(own, self.group_id, [self.topic], self.group_settings)
+            if not self.is_classic:
+                from pykafka_core.client.consumer_member import ConsumerMember
+
+                member = ConsumerMember(
+                    own, self.group_id, [self.topic], self.group_settings, server_assignor=self.server_assignor
+                )
             try:
                 while self.left != 0 and not self.stop.is_set():
                     await self.read_generation(client, member)
@@ -151,7 +157,7 @@ class Reading:
             finally:
                 if self.auto_commit:
                     await self.commit_quietly(member)
-                await self.revoked(member)
+                self.revoke(member, member.assignment)
                 await member.leave()
         print_event("shutdown_complete")
         if not self.status:
@@ -166,16 +172,17 @@ class Reading:
         self.status = status
         self.stop.set()
 
-    async def revoked(self, member: GroupMember) -> None:
-        if member.assignment:
-            print_event("partitions_revoked", partitions=shown(member.assignment))
-            member.assignment = []
+    def revoke(self, member: GroupMember, partitions: list[TopicPartition]) -> None:
+        if partitions:
+            print_event("partitions_revoked", partitions=shown(partitions))
+            member.assignment = [place for place in member.assignment if place not in partitions]
 
     async def read_generation(self, client: Client, member: GroupMember) -> None:
         """Until the group is rebalanced, or all is read."""
         from pykafka_core.client.consumer import Consumer, ConsumerSettings
 
         assert isinstance(self.consumer_settings, ConsumerSettings)
+        kept = list(member.assignment)
         joined = asyncio.create_task(member.join())
         stopped = asyncio.create_task(self.stop.wait())
         await asyncio.wait([joined, stopped], return_when=asyncio.FIRST_COMPLETED)
@@ -184,8 +191,9 @@ class Reading:
             joined.cancel()
             await asyncio.gather(joined, return_exceptions=True)
             return
-        partitions = joined.result()
-        print_event("partitions_assigned", partitions=shown(partitions))
+        added = [place for place in joined.result() if place not in kept]
+        if added or not kept:
+            print_event("partitions_assigned", partitions=shown(added))
         consumer = Consumer(client, self.consumer_settings)
         consumer.assign(await self.positions(member))
         self.committed_at = asyncio.get_running_loop().time()
@@ -202,7 +210,7 @@ class Reading:
         if member.must_rejoin:
             if self.auto_commit:
                 await self.commit_quietly(member)
-            await self.revoked(member)
+            self.revoke(member, member.to_revoke())
 
     async def positions(self, member: GroupMember) -> dict[TopicPartition, int]:
         from pykafka_core.client.consumer import ConsumerSettings

@@ -156,7 +156,7 @@ def test_a_signal_ends_both_in_good_order_and_a_second_member_takes_part(ours: b
     ("words", "said"),
     [
         (["--reset-policy", "foo"], "Invalid value foo for configuration auto.offset.reset"),
-        (["--group-protocol", "consumer"], "group.protocol=consumer is not supported by this tool"),
+        (["--group-protocol", "foo"], "No enum constant org.apache.kafka.clients.consumer.GroupProtocol.FOO"),
         (
             ["--assignment-strategy", "org.example.Foo"],
             "partition.assignment.strategy=org.example.Foo is not supported",
@@ -168,3 +168,25 @@ def test_what_cannot_be_is_refused(words: list[str], said: str) -> None:
     ran = run_inside("kafka-verifiable-consumer", *where, *words)
     assert (ran.status, ran.out) == (1, [])
     assert said in ran.err[0]
+
+
+def test_members_of_the_new_protocol_give_up_only_what_others_get(ours: brokers.Broker) -> None:
+    topic, group_id = f"vc-{uuid.uuid4().hex[:8]}", f"vg-{uuid.uuid4().hex[:8]}"
+    where = ["--bootstrap-server", ours.bootstrap, "--topic", topic]
+    assert run_inside("kafka-topics", *where, "--create", "--partitions", "2").status == 0
+    read = [*where, "--group-id", group_id, "--group-protocol", "consumer"]
+    first = Running("verifiable_consumer", *read)
+    assert len(first.until("partitions_assigned")["partitions"]) == 2
+    second = Running("verifiable_consumer", *read)
+    (given_up,) = first.until("partitions_revoked")["partitions"]
+    taken: list[dict[str, Any]] = []
+    while not taken:
+        taken = second.until("partitions_assigned")["partitions"]
+    assert taken == [given_up]
+    assert run_ours("kafka-verifiable-producer", *where, "--max-messages", "20").status == 0
+    groups = run_inside("kafka-groups", "--bootstrap-server", ours.bootstrap, "--list")
+    assert any(line.split()[:2] == [group_id, "Consumer"] for line in groups.out)
+    end = names(second.stop())
+    assert end[-3:] == ["shutdown_requested", "partitions_revoked", "shutdown_complete"]
+    assert first.until("partitions_assigned")["partitions"] == [given_up]
+    assert names(first.stop())[-1] == "shutdown_complete"

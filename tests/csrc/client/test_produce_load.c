@@ -259,6 +259,25 @@ TEST(a_rate_is_kept_and_a_drain_makes_nothing_new) {
     free(b);
 }
 
+TEST(a_peer_that_reads_nothing_stops_the_load_even_without_acknowledgements) {
+    struct broker *b = malloc(sizeof *b);
+    struct kc_link link;
+    struct kc_produce_load_config c = plain(&link, &partition_three);
+    c.record_count = 100000000;
+    c.acks = 0;
+    struct kc_produce_load *load = start(b, &c, &link);
+    int64_t made = -1;
+    for (int turn = 0; turn < 1000 && made != kc_produce_load_made(load); turn++) {
+        made = kc_produce_load_made(load);
+        EXPECT_EQ(kc_produce_load_run(load, soon(20000), false), KC_AGAIN);
+    }
+    EXPECT_EQ(kc_produce_load_made(load), made);
+    EXPECT_EQ(made > 0 && made < 10000000, 1);
+    kc_produce_load_close(load);
+    broker_close(b);
+    free(b);
+}
+
 TEST(a_peer_that_goes_or_answers_nonsense_ends_the_load) {
     for (int way = 0; way < 2; way++) {
         struct broker *b = malloc(sizeof *b);
