@@ -10,7 +10,9 @@ enum { CONNECTIONS_MAX = 1 << 24, LOADERS = 2 };
 
 enum { EVENT_INTERVAL_US = 1000000, DETAIL_SIZE_MAX = 64, REASON_COUNT = KC_CLOSE_SLOW_READER + 1 };
 
-/* The way up from one reactor.  Touched on its thread only. */
+struct reply;
+
+/* The way up from one reactor.  Touched on its thread only, but for the last fields. */
 struct path {
     struct kc_server *server;
     uint32_t index;
@@ -19,6 +21,8 @@ struct path {
     struct kc_message drain;
     int64_t event_us[REASON_COUNT];       /* when the last event of this reason went up */
     uint32_t suppressed[REASON_COUNT];
+    /* Of the thread that answers: what kc_server_flush_replies will post. */
+    struct reply *later_first, *later_last;
 };
 
 struct kc_server {
@@ -124,7 +128,8 @@ void kc_up_free(struct kc_up *up) { free(up); }
 /* ---- down ------------------------------------------------------------------------------------------------------------------------ */
 
 struct reply {
-    struct kc_message message;
+    struct kc_message message;            /* of the first of a chain */
+    struct reply *next;
     kc_conn_token token;
     bool has_answer, close;
     size_t size;
@@ -142,25 +147,55 @@ static bool deliver(struct kc_conn *conn, const struct reply *reply) {
 }
 
 static void reply_run(struct kc_message *message, struct kc_reactor *reactor) {
-    struct reply *reply = KC_CONTAINER_OF(message, struct reply, message);
-    struct kc_conn *conn = reactor ? kc_reactor_find(reactor, reply->token) : NULL;
-    if (conn) {
-        bool good = !reply->has_answer || deliver(conn, reply);
-        if (reply->close || !good) kc_hot_close(conn);
-        else kc_conn_resume(conn);
+    for (struct reply *reply = KC_CONTAINER_OF(message, struct reply, message), *next; reply; reply = next) {
+        next = reply->next;
+        struct kc_conn *conn = reactor ? kc_reactor_find(reactor, reply->token) : NULL;
+        if (conn) {
+            bool good = !reply->has_answer || deliver(conn, reply);
+            if (reply->close || !good) kc_hot_close(conn);
+            else kc_conn_resume(conn);
+        }
+        free(reply);
     }
-    free(reply);
+}
+
+static struct reply *reply_create(kc_conn_token token, const void *answer, size_t size, bool has_answer, bool close) {
+    KC_CHECK(size <= INT32_MAX);
+    struct reply *reply = malloc(sizeof *reply + size);
+    if (!reply) return NULL;
+    *reply = (struct reply){.message.run = reply_run, .token = token, .has_answer = has_answer, .close = close, .size = size};
+    if (size) memcpy(reply->data, answer, size);
+    return reply;
 }
 
 kc_status kc_server_reply(struct kc_server *server, uint32_t reactor, kc_conn_token token, const void *answer, size_t size,
                           bool has_answer, bool close) {
-    KC_CHECK(reactor < server->config.reactor_count && size <= INT32_MAX);
-    struct reply *reply = malloc(sizeof *reply + size);
+    KC_CHECK(reactor < server->config.reactor_count);
+    struct reply *reply = reply_create(token, answer, size, has_answer, close);
     if (!reply) return KC_NO_MEMORY;
-    *reply = (struct reply){.message.run = reply_run, .token = token, .has_answer = has_answer, .close = close, .size = size};
-    if (size) memcpy(reply->data, answer, size);
     kc_reactor_post(server->paths[reactor].reactor, &reply->message);
     return KC_OK;
+}
+
+kc_status kc_server_reply_later(struct kc_server *server, uint32_t reactor, kc_conn_token token, const void *answer, size_t size,
+                                bool has_answer, bool close) {
+    KC_CHECK(reactor < server->config.reactor_count);
+    struct path *path = &server->paths[reactor];
+    struct reply *reply = reply_create(token, answer, size, has_answer, close);
+    if (!reply) return KC_NO_MEMORY;
+    if (path->later_last) path->later_last->next = reply;
+    else path->later_first = reply;
+    path->later_last = reply;
+    return KC_OK;
+}
+
+void kc_server_flush_replies(struct kc_server *server) {
+    for (uint32_t i = 0; i < server->config.reactor_count; i++) {
+        struct path *path = &server->paths[i];
+        struct reply *first = path->later_first;
+        path->later_first = path->later_last = NULL;
+        if (first) kc_reactor_post(path->reactor, &first->message);
+    }
 }
 
 /* ---- life ------------------------------------------------------------------------------------------------------------------------ */
@@ -212,6 +247,10 @@ void kc_server_destroy(struct kc_server *server) {
     if (server->config.hot.worker) kc_worker_stop(server->config.hot.worker);
     if (server->config.reactor.loader) kc_worker_stop(server->config.reactor.loader);
     for (uint32_t i = 0; i < server->config.reactor_count; i++) {
+        for (struct reply *reply = server->paths[i].later_first, *next; reply; reply = next) {
+            next = reply->next;
+            free(reply);
+        }
         if (server->paths[i].reactor) kc_reactor_destroy(server->paths[i].reactor);
         kc_hot_destroy(server->paths[i].hot);
     }

@@ -73,5 +73,10 @@ void kc_up_free(struct kc_up *up);
  * close: the connection ends afterwards.  KC_NO_MEMORY; a connection that is gone is KC_OK. */
 kc_status kc_server_reply(struct kc_server *server, uint32_t reactor, kc_conn_token token, const void *answer, size_t size,
                           bool has_answer, bool close);
+/* The same for whoever has several answers at hand: they leave with the next kc_server_flush_replies, and wake each reactor once.
+ * Both by one thread. */
+kc_status kc_server_reply_later(struct kc_server *server, uint32_t reactor, kc_conn_token token, const void *answer, size_t size,
+                                bool has_answer, bool close);
+void kc_server_flush_replies(struct kc_server *server);
 
 #endif

@@ -29,6 +29,10 @@ log = logging.getLogger("kafka.network.SocketServer")
 handler_log = logging.getLogger("kafka.server.KafkaRequestHandler")
 
 
+ANSWERS_PER_WAKE: Final = 16
+"""What has come up together is answered together, so many at a time: to wake a reactor costs more than most answers."""
+
+
 class Pump:
     def __init__(
         self, *, server: Server, dispatcher: Dispatcher, tasks: asyncio.TaskGroup, frame_size_max: int
@@ -44,11 +48,16 @@ class Pump:
 
     def receive(self) -> None:
         """Take in everything that has come up. To be called when the server's descriptor is readable."""
-        for item in self._server.receive():
-            if isinstance(item, Request):
-                self._begin(item)
-            else:
-                self._report(item)
+        try:
+            for count, item in enumerate(self._server.receive(), 1):
+                if isinstance(item, Request):
+                    self._begin(item)
+                else:
+                    self._report(item)
+                if count % ANSWERS_PER_WAKE == 0:
+                    self._server.flush_replies()
+        finally:
+            self._server.flush_replies()
 
     def _report(self, event: Event) -> None:
         log.warning("%s", describe_event(event, frame_size_max=self._frame_size_max))
@@ -64,7 +73,7 @@ class Pump:
             self._fail(request)
         else:
             if answer is None or isinstance(answer, bytes):
-                self._server.reply(request.token, answer)
+                self._server.reply_later(request.token, answer)
             else:
                 task = self._tasks.create_task(self._finish(request, answer))
                 self.running.add(task)

@@ -189,6 +189,9 @@ class Server:
 
         `response` is the frame without its size field, None for no answer (acks=0).
         """
+    def reply_later(self, token: int, response: bytes | bytearray | memoryview | None) -> None:
+        """Answer with the next `flush_replies`, which wakes each reactor but once."""
+    def flush_replies(self) -> None: ...
     def stop_listening(self) -> None: ...
     def quiesce(self) -> None:
         """Read no further requests, answer fetches that wait with what there is; what is in progress goes on."""

@@ -399,6 +399,20 @@ cdef class Server:
             status = kc_server_reply(self._server, index, conn, data, size, has_answer, close)
         check(status, "reply")
 
+    def reply_later(self, token, const uint8_t[::1] response):
+        reactor = token >> 64
+        if not 0 <= reactor < self._reactors:
+            raise ValueError(f"token {token:#x} is not of this server")
+        cdef bint has_answer = response is not None
+        cdef size_t size = <size_t>response.shape[0] if has_answer else 0
+        cdef const uint8_t *data = &response[0] if size else NULL
+        cdef kc_conn_token conn = token & 0xFFFFFFFFFFFFFFFF
+        check(kc_server_reply_later(self._server, reactor, conn, data, size, has_answer, False), "reply")
+
+    def flush_replies(self):
+        with nogil:
+            kc_server_flush_replies(self._server)
+
     def stop_listening(self):
         with nogil:
             kc_server_stop_listening(self._server)

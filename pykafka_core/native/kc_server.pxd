@@ -144,3 +144,6 @@ cdef extern from "server/server.h" nogil:
     void kc_up_free(kc_up *up)
     kc_status kc_server_reply(kc_server *server, uint32_t reactor, kc_conn_token token, const void *answer, size_t size,
                               bint has_answer, bint close)
+    kc_status kc_server_reply_later(kc_server *server, uint32_t reactor, kc_conn_token token, const void *answer, size_t size,
+                              bint has_answer, bint close)
+    void kc_server_flush_replies(kc_server *server)
