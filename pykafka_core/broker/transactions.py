@@ -221,15 +221,16 @@ class Transactions:
         return Now(int(self._loop.time() * 1000), time.time_ns() // 1_000_000)
 
     def _step(self, event: TxnEvent) -> None:
-        self._run(self.coordinator.step(event, self._now()))
+        now = self._now()
+        self._run(self.coordinator.step(event, now), now)
 
-    def _run(self, effects: Iterable[TxnEffect]) -> None:
+    def _run(self, effects: Iterable[TxnEffect], now: Now) -> None:
         for effect in effects:
             match effect:
                 case AppendState():
-                    self._append(effect)
+                    self._append(effect, now)
                 case WriteMarkers():
-                    self._write_markers(effect)
+                    self._write_markers(effect, now)
                 case ExpectRecords():
                     self._expect(effect)
                 case TxnReply():
@@ -259,10 +260,10 @@ class Transactions:
 
     # ---- what effects do
 
-    def _append(self, effect: AppendState) -> None:
+    def _append(self, effect: AppendState, now: Now) -> None:
         error, partition_log = self._append_state(effect)
         if error or partition_log is None:
-            self._step(StateAppended(effect.transactional_id, effect.ticket, error))
+            self._run(self.coordinator.step(StateAppended(effect.transactional_id, effect.ticket, error), now), now)
         else:
             self._spawn(self._synced([partition_log], effect.transactional_id, effect.ticket, None))
 
@@ -289,7 +290,7 @@ class Transactions:
             return APPEND_ERRORS.get(code, ErrorCode.UNKNOWN_SERVER_ERROR), None
         return ErrorCode.NONE, partition.log if topic.settings.flush_messages < NO_FLUSH else None
 
-    def _write_markers(self, effect: WriteMarkers) -> None:
+    def _write_markers(self, effect: WriteMarkers, now: Now) -> None:
         topic = self._topics.find(TRANSACTIONS_TOPIC)
         if topic is None or self._stopped:
             return
@@ -309,7 +310,7 @@ class Transactions:
         if logs:
             self._spawn(self._synced(logs, effect.transactional_id, effect.ticket, errors))
         else:
-            self._step(MarkersWritten(effect.transactional_id, effect.ticket, errors))
+            self._run(self.coordinator.step(MarkersWritten(effect.transactional_id, effect.ticket, errors), now), now)
 
     async def _synced(
         self,
@@ -402,7 +403,7 @@ class Transactions:
             for transactional_id, state in found.items():
                 self.coordinator.load(transactional_id, state, now)
             self._loading.discard(partition.index)
-            self._run(self.coordinator.loaded(found, now))
+            self._run(self.coordinator.loaded(found, now), now)
         log.info(
             "Loaded %d transactional ids from %s in %d ms",
             len(self.coordinator.ids), TRANSACTIONS_TOPIC, (time.monotonic() - began) * 1000,
@@ -412,7 +413,8 @@ class Transactions:
         self.coordinator.transaction_version = change.image.features.get(TRANSACTION_VERSION, 0)
         previous = change.previous
         if previous is not None and TRANSACTIONS_TOPIC in previous.topics.keys() - change.image.topics.keys():
-            self._run(self.coordinator.unload(list(self.coordinator.ids), self._now()))
+            now = self._now()
+            self._run(self.coordinator.unload(list(self.coordinator.ids), now), now)
             self._loading.clear()
 
     def stop(self) -> None:
@@ -421,4 +423,3 @@ class Transactions:
         for handle in self._retries:
             handle.cancel()
         self._retries.clear()
-

@@ -40,8 +40,8 @@ def die_at(write: int) -> None:
         next_write()
         return mark(self, *arguments, **more)
 
-    def append_and_after(self: Transactions, effect: Any) -> None:
-        reply(self, effect)
+    def append_and_after(self: Transactions, effect: Any, now: Any) -> None:
+        reply(self, effect, now)
         if effect.state is not None and effect.state.status in (Status.COMPLETE_COMMIT, Status.COMPLETE_ABORT):
             next_write()
 

@@ -218,6 +218,8 @@ def test_markers_from_elsewhere(client: RawClient, topic: str) -> None:
     """What `kafka-transactions abort` does to a transaction whose coordinator is no help."""
     producer = Producer(client, f"tx-{topic}", 1)
     producer.init()
+    producer.init()
+    assert producer.epoch == 1
     producer.add(topic, 0)
     producer.produce(topic, b"hangs")
 
@@ -233,11 +235,11 @@ def test_markers_from_elsewhere(client: RawClient, topic: str) -> None:
         code: int = answer.markers[0].topics[0].partitions[0].error_code
         return code
 
-    assert mark(0, name="no-such-topic") == E.UNKNOWN_TOPIC_OR_PARTITION
-    assert mark(0, index=9) == E.UNKNOWN_TOPIC_OR_PARTITION
-    assert mark(0) == 0
-    assert mark(0, coordinator_epoch=4) == E.TRANSACTION_COORDINATOR_FENCED
-    assert mark(-1) == E.INVALID_PRODUCER_EPOCH
+    assert mark(1, name="no-such-topic") == E.UNKNOWN_TOPIC_OR_PARTITION
+    assert mark(1, index=9) == E.UNKNOWN_TOPIC_OR_PARTITION
+    assert mark(0) == E.INVALID_PRODUCER_EPOCH
+    assert mark(1) == 0
+    assert mark(1, coordinator_epoch=4) == E.TRANSACTION_COORDINATOR_FENCED
     assert committed(client, topic) == []
 
 

@@ -33,13 +33,14 @@ from pykafka_core.protocol.framing import decode_response, encode_request
 from pykafka_core.protocol.messages.offset_fetch_request import OffsetFetchRequest, OffsetFetchRequestTopic
 from pykafka_core.protocol.messages.update_features_request import FeatureUpdateKey, UpdateFeaturesRequest
 
-pytestmark = [pytest.mark.row("transactions"), pytest.mark.timeout(300)]
+pytestmark = [pytest.mark.row("transactions")]
 
 COPIERS = Path(__file__).resolve().parent / "copiers"
 PARTITIONS = 3
 COUNT = int(os.environ.get("KC_CLIENTS_TRANSACTIONS", "1500"))
-KILLS = 4
-WAIT_S = 150
+KILLS = int(os.environ.get("KC_CLIENTS_KILLS", "4"))
+WAIT_S = 100 + 25 * KILLS
+SEED = os.environ.get("KC_TEST_SEED", "")
 SAFE_DOWNGRADE = 2
 
 
@@ -133,6 +134,7 @@ def read_committed(bootstrap: str) -> dict[int, list[str]]:
     return seen
 
 
+@pytest.mark.timeout(WAIT_S + 150)
 @pytest.mark.parametrize(
     ("kind", "transaction_version"),
     [("confluent-kafka", 2), ("aiokafka", 2), ("kafkajs", 2), ("java", 2), ("java", 0)],
@@ -147,7 +149,7 @@ def test_exactly_once(
     present(next(client for client in ALL if client.name == kind))
     if kind == "java":
         jars.compile_programs()
-    chance = random.Random(f"{kind} {transaction_version}")
+    chance = random.Random(f"{SEED} {kind} {transaction_version}")
     broker = own_broker(
         group_min_session_timeout_ms=500, group_initial_rebalance_delay_ms=100,
         offsets_topic_num_partitions=5, transaction_state_log_num_partitions=5,

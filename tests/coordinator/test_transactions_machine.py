@@ -251,7 +251,7 @@ TestTransactionsLife = TransactionsLife.TestCase
 def test_long_lives(seed: int) -> None:
     """Hypothesis finds short stories and makes them shorter; these are long and busy. KC_TEST_LIVES: how many."""
     for number in range(int(os.environ.get("KC_TEST_LIVES", "40"))):
-        chance = random.Random(f"{seed}-{number}")
+        chance = random.Random(f"{os.environ.get('KC_TEST_SEED', '')}{seed}-{number}")
         life = TransactionsLife()
         life.begin(chance.choice([0, 1, 2, 2]))
         for _ in range(120):
