@@ -106,7 +106,10 @@ class LogMoves:
         """Bring a partition to the log directory of this path. Raises RequestError."""
         directory = self._log_dirs.directory_at(path)
         if directory is None:
-            raise RequestError(ErrorCode.LOG_DIR_NOT_FOUND)
+            known = path in (str(each.absolute()) for each in self._log_dirs.paths)
+            raise RequestError(ErrorCode.KAFKA_STORAGE_ERROR if known else ErrorCode.LOG_DIR_NOT_FOUND)
+        if not directory.online:
+            raise RequestError(ErrorCode.KAFKA_STORAGE_ERROR)
         async with self._lock:
             await self._start(name, index, directory)
 

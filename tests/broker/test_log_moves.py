@@ -328,6 +328,36 @@ async def test_who_cannot_be_moved(parts: Parts) -> None:
     assert parts.at(0)
 
 
+async def test_a_directory_that_has_failed_is_no_place_to_go_to_or_to_come_from(parts: Parts) -> None:
+    parts.fill()
+    first, second = parts.log_dirs.all
+    second.shared.fail()
+    with pytest.raises(RequestError) as refused:
+        await parts.moves.start("t", 0, str(parts.paths[1]))
+    assert refused.value.code == ErrorCode.KAFKA_STORAGE_ERROR
+    assert parts.at(0)
+    first.shared.fail()
+    with pytest.raises(RequestError) as refused:
+        await parts.moves.start("t", 0, str(parts.paths[0]))
+    assert refused.value.code == ErrorCode.KAFKA_STORAGE_ERROR
+
+
+async def test_a_destination_that_fails_costs_nothing(parts: Parts, monkeypatch: pytest.MonkeyPatch) -> None:
+    parts.fill()
+    before = content(parts.log)
+    monkeypatch.setattr("pykafka_core.broker.log_moves.STEP_BYTES", 200_000)
+    await parts.moves.start("t", 0, str(parts.paths[1]))
+    (move,) = parts.moves.all()
+    while move.future.log_end_offset < 5:  # noqa: ASYNC110
+        await asyncio.sleep(0)
+    move.directory.shared.fail()
+    await parts.end()
+    assert parts.moves.all() == []
+    assert parts.log_dirs.path_of(parts.log) == parts.paths[0]
+    assert content(parts.log) == before
+    assert parts.log.append(batch_of(b"on it goes")).base_offset == 30
+
+
 # ---- a running broker
 
 

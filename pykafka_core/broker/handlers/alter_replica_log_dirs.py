@@ -1,6 +1,7 @@
 """AlterReplicaLogDirs (34), versions 1-2: bring replicas of this broker to other log directories.
 
 - A path is that of one of `log.dirs`, absolute and as DescribeLogDirs spells it: else LOG_DIR_NOT_FOUND.
+- A directory that has failed, as the place to go to or to come from: KAFKA_STORAGE_ERROR.
 - Where the replica lies already: nothing to do, and a move elsewhere that is under way ends. A partition that is named
   twice goes to the last place.
 
