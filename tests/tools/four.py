@@ -24,6 +24,8 @@ NOT_OURS = (
     "is deprecated and will be removed in a future version",
     "The consumer rebalance protocol (KIP-848) is production-ready",
 )
+# Groups with a name drawn by lot, which Kafka's console consumer leaves behind.
+LEFT_BEHIND = re.compile(r"\bconsole-consumer-\d+\b")
 LAG_SECONDS = 5
 # What may be asked again, because it changes nothing.
 ASKS = re.compile(r" --(describe|list|dry-run)\b|^kafka-get-offsets ")
@@ -49,7 +51,8 @@ def tell(line: str, run: Runner, broker: Broker) -> Answer:
 
 def normal(ran: Ran, broker: Broker) -> Answer:
     def lines(texts: list[str]) -> list[str]:
-        return [plain(text) for text in texts if not any(each in text for each in NOT_OURS)]
+        kept = [text for text in texts if not any(each in text for each in NOT_OURS)]
+        return [plain(text) for text in kept if not LEFT_BEHIND.search(text)]
 
     def plain(text: str) -> str:
         text = text.replace(broker.bootstrap, "HOST:PORT").replace(str(broker.data), "LOGDIR")

@@ -239,6 +239,7 @@ def test_a_group_goes_on_where_it_has_stopped(ours: Broker) -> None:
     uncommitted = (*group, "1", "--command-property", "enable.auto.commit=false")
     assert consume(ours, "resumed", *uncommitted).out == ["d"]
     assert consume(ours, "resumed", *group, "1").out == ["d"]
+    run_ours("kafka-consumer-groups", "--bootstrap-server", ours.bootstrap, "--delete", "--group", "resumer")
 
 
 def test_a_group_without_offsets_and_without_a_reset(ours: Broker) -> None:
@@ -246,6 +247,7 @@ def test_a_group_without_offsets_and_without_a_reset(ours: Broker) -> None:
     ran = consume(ours, "no-reset", "--group", "no-reset", "--command-property", "auto.offset.reset=none")
     assert ran.status == 1
     assert "Undefined offset with no reset policy for partitions: [no-reset-0]" in "".join(ran.err)
+    run_ours("kafka-consumer-groups", "--bootstrap-server", ours.bootstrap, "--delete", "--group", "no-reset")
 
 
 @pytest.mark.parametrize("word", ["group.protocol=consumer", "partition.assignment.strategy=StickyAssignor"])

@@ -151,6 +151,7 @@ def test_a_group_with_a_member(ours: Broker, kafka: Broker) -> None:
                 by_ours, by_kafkas = run_ours(GROUPS, *line), run_kafkas(GROUPS, *line)
                 assert normal(by_ours, broker) == normal(by_kafkas, broker), words
                 told.setdefault(broker.target, []).append(normal(by_ours, broker))
+        assert groups(broker, "--delete", "--group", "members").status == 0
     assert told["ours"] == told["kafka"]
     assert "mine-" in str(told["ours"])
 
@@ -182,6 +183,7 @@ def test_a_plan_goes_out_to_a_file_and_comes_back(ours: Broker, tmp_path: Path) 
     file.write_text("not a plan\n")
     ran = groups(ours, "--reset-offsets", "--group", "third", "--from-file", str(file), "--dry-run")
     assert (ran.status, ran.out[1][:56]) == (0, "Error: Executing consumer group command failed due to co")
+    assert groups(ours, "--delete", "--group", "planner", "--group", "other").out[0].endswith("was successful.")
 
 
 @pytest.mark.parametrize(

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import importlib
+import subprocess
+import sys
 import tomllib
 from pathlib import Path
 
@@ -38,6 +40,21 @@ def test_both_names_start_the_same_command(command: str) -> None:
     assert module == f"pykafka_core.tools.{OURS[command]}"
     assert SCRIPTS[f"{command}.sh"] == SCRIPTS[command]
     assert callable(getattr(importlib.import_module(module), function))
+
+
+# Programs of tests, which nobody asks for help in a hurry.
+UNHURRIED = {"kafka-verifiable-consumer", "kafka-verifiable-producer"}
+
+
+@pytest.mark.parametrize("command", sorted(OURS.keys() - UNHURRIED))
+def test_help_costs_nothing_that_it_does_not_need(command: str) -> None:
+    """It must answer in 150 ms; what keeps it from that is what gets imported."""
+    program = (
+        f"import sys; from pykafka_core.tools.{OURS[command]} import main; main(['--help']); "
+        "print(*sorted({'argparse', 'asyncio', 'logging', 'numpy', 'ssl'} & sys.modules.keys()))"
+    )
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, timeout=60, check=True)
+    assert done.stdout.splitlines()[-1] == ""
 
 
 def test_no_script_lacks_its_twin() -> None:
