@@ -32,13 +32,19 @@ static kc_status replace_snapshot(struct kc_log *log, int64_t offset) {
     return status == KC_NOT_FOUND ? KC_OK : status;
 }
 
-void kc_log_landmark(struct kc_log *log, int64_t size_bytes) {
-    log->bytes_since_landmark += size_bytes;
-    if (!is_due(log)) return;
+kc_status kc_log_leave_landmark(struct kc_log *log) {
     log->bytes_since_landmark = 0;
     struct kc_segment *active = kc_log_active(log);
+    if (active->size_bytes == 0) return KC_OK;
     kc_status status = kc_index_file_flush(&active->time_index);
     if (status == KC_OK) status = kc_index_file_flush(&active->offset_index);
     if (status == KC_OK) status = replace_snapshot(log, kc_log_end_offset(log));
-    if (status != KC_OK) kc_log_fail_unless_short(log, status);
+    return kc_status_is_shortage(status) ? KC_OK : status;
+}
+
+void kc_log_landmark(struct kc_log *log, int64_t size_bytes) {
+    log->bytes_since_landmark += size_bytes;
+    if (!is_due(log)) return;
+    kc_status status = kc_log_leave_landmark(log);
+    if (status != KC_OK) kc_log_fail(log, status);
 }

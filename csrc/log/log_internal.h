@@ -106,6 +106,8 @@ void kc_log_unindex_aborted(struct kc_log *log, int64_t offset);
 void kc_log_publish_open_txns(struct kc_log *log);
 /* The same for the segments' indexes of aborted transactions, after loading or cutting them. */
 void kc_log_publish_aborts(struct kc_log *log);
+/* What was found by a long search shall not be searched for again.  A shortage is no error. */
+kc_status kc_log_leave_landmark(struct kc_log *log);
 /* Counts bytes that have been appended and leaves a landmark where one is due. */
 void kc_log_landmark(struct kc_log *log, int64_t size_bytes);
 /* Brings the producer state to `offset` from the newest usable snapshot at or below it, by replay of the segments. */

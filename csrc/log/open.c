@@ -95,7 +95,7 @@ static kc_status recover(struct kc_log *log, const struct kc_log_options *option
     if (status != KC_OK) return status;
     if (options->process_died && !options->clean) mark_unsynced(log, options->recovery_point);
     atomic_store(&log->log_end_offset, end_offset);
-    return KC_OK;
+    return scan ? kc_log_leave_landmark(log) : KC_OK;
 }
 
 static void settle_offsets(struct kc_log *log, const struct kc_log_options *options) {

@@ -129,8 +129,7 @@ class OurBroker(Broker):
 class ApacheKafka(Broker):
     target = "kafka"
 
-    def prepare(self) -> None:
-        jars.require()
+    def write_properties(self) -> Path:
         lines = {
             "process.roles": "broker,controller", "node.id": "1",
             "controller.quorum.voters": f"1@127.0.0.1:{self.controller_port}",
@@ -142,10 +141,17 @@ class ApacheKafka(Broker):
         }  # fmt: skip
         path = self.directory / "server.properties"
         path.write_text("".join(f"{name}={value}\n" for name, value in lines.items()))
+        return path
+
+    def prepare(self) -> None:
+        jars.require()
+        path = self.write_properties()
         done = jars.java("kafka.tools.StorageTool", "format", "-t", "a0gdYGjfQ1uMYuaP3ItY-g", "-c", str(path))
         assert done.returncode == 0, done.stdout + done.stderr
 
     def command(self) -> list[str]:
+        # Also where the directory is somebody else's and nothing was prepared.
+        self.write_properties()
         return [
             "java", "-Xmx768m", "-XX:+UseG1GC", "-Djava.awt.headless=true",
             "-Dorg.slf4j.simpleLogger.defaultLogLevel=warn", "-cp", f"{jars.JARS}/*",
