@@ -50,6 +50,7 @@ SETTINGS: dict[str, str | int] = {
     "offsets_topic_num_partitions": 3,
     "log_initial_task_delay_ms": 500,
     "log_retention_check_interval_ms": 500,
+    "log_flush_start_offset_checkpoint_interval_ms": 200,
 }
 TOPICS = {"plain": 2, "zipped": 1, "compacted": 1, "trimmed": 1}
 KEYS = 40
@@ -121,6 +122,9 @@ def settle(broker: Broker) -> None:
     admin = AdminClient({"bootstrap.servers": broker.bootstrap})
     (deleted,) = admin.delete_records([TopicPartition("trimmed", 0, 777)]).values()
     assert deleted.result(30).low_watermark == 777
+    # Apache Kafka would forget it if it were killed before this.
+    starts = broker.data / "log-start-offset-checkpoint"
+    await_that(lambda: "trimmed 0 777" in starts.read_text(), "the log start on disk")
     consumer = Consumer({"bootstrap.servers": broker.bootstrap, "group.id": "readers"})
     consumer.commit(offsets=[TopicPartition("plain", 0, 123, metadata="half-way")], asynchronous=False)
     consumer.close()
@@ -156,6 +160,8 @@ def picture(broker: Broker) -> dict[str, Any]:
         for topic, partitions in TOPICS.items():
             for partition in range(partitions):
                 all_records = seen[topic, partition] = records(broker, topic, partition)
+                if topic == "compacted":
+                    continue  # it may have gone on: see check_same
                 times = sorted({record[1][1] for record in all_records[1:]})
                 wanted = [EARLIEST, LATEST, -3, *times[:: max(1, len(times) // 20)]]
                 for timestamp in wanted:
@@ -187,7 +193,18 @@ def go_on(broker: Broker, producer_id: int, sequence: int) -> None:
 def check_same(seen: dict[str, Any], before: dict[str, Any]) -> None:
     assert seen.keys() == before.keys()
     for what, was in before.items():
+        if what == ("compacted", 0):
+            check_compacted(seen[what], was)
+            continue
         assert seen[what] == was, f"{what} is another: {str(seen[what])[:300]} and not {str(was)[:300]}"
+
+
+def check_compacted(seen: list[tuple[Any, ...]], before: list[tuple[Any, ...]]) -> None:
+    """The last record of each key, at its offset, and nothing that was not there before."""
+    assert seen[0] == before[0]
+    assert {record[2]: record for record in seen[1:]} == {record[2]: record for record in before[1:]}
+    known = {record[0]: record for record in before[1:]}
+    assert all(known.get(record[0]) == record for record in seen[1:])
 
 
 @pytest.mark.parametrize("how", ["stopped", "killed"])
