@@ -1,0 +1,115 @@
+"""Compaction at size: a log of many keys is cleaned and compared, record by record, with a dictionary.
+
+Every fourth batch is compressed, with each codec in turn; every hundredth record is a tombstone, which stays as long as
+delete.retention.ms says. What must hold: each key has its last record, at its offset, with its bytes, and no other
+below the active segment; offsets rise; nothing else is there.
+"""
+
+from __future__ import annotations
+
+import os
+import random
+import resource
+import sys
+import tempfile
+import time
+from pathlib import Path
+
+from pykafka_core import records
+from pykafka_core.log import Log, LogConfig
+from pykafka_core.native import Cleaning
+from pykafka_core.records import Codec
+from pykafka_core.records.codecs import compress, decompress
+
+T = 1_700_000_000_000
+BATCH_RECORDS = 200
+VALUE_BYTES = 400
+DAY_MS = 86_400_000
+
+
+def fill(log: Log, megabytes: int, keys: int, chance: random.Random) -> dict[bytes, tuple[int, bytes | None]]:
+    last: dict[bytes, tuple[int, bytes | None]] = {}
+    codecs = [Codec.GZIP, Codec.SNAPPY, Codec.LZ4, Codec.ZSTD]
+    offset = number = written = 0
+    while written < megabytes * 1_000_000:
+        rows = []
+        for delta in range(BATCH_RECORDS):
+            key = b"key-%d" % chance.randrange(keys)
+            value = None if chance.random() < 0.01 else chance.randbytes(16) * (VALUE_BYTES // 16)
+            rows.append((delta, T + offset + delta, key, value))
+            last[key] = offset + delta, value
+            written += len(key) + (0 if value is None else len(value)) + 10
+        codec = codecs[number // 4 % 4] if number % 4 == 0 else Codec.NONE
+        log.append(records.encode(rows, codec=codec))
+        offset += BATCH_RECORDS
+        number += 1
+    return last
+
+
+def clean(log: Log) -> None:
+    end = log.log_end_offset
+    log.roll()
+    log.flush()
+    done = 0
+    while done < end:
+        cleaning = Cleaning(
+            log,
+            first_dirty_offset=done,
+            limit_offset=end,
+            now_ms=T,
+            delete_retention_ms=DAY_MS,
+            map_size_bytes=128 << 20,
+            map_load_factor=0.9,
+        )
+        section = None
+        while (request := cleaning.step(section, size_bytes=4 << 20)).need != "done":
+            section = None
+            if request.need == "decompress":
+                section = decompress(request.codec, request.section)
+            elif request.need == "compress":
+                section = compress(request.codec, request.section)
+        done = cleaning.stats.end_offset
+        cleaning.close()
+
+
+def check(log: Log, last: dict[bytes, tuple[int, bytes | None]]) -> int:
+    left, previous = dict(last), -1
+    for batch in log.batches(0):
+        for record in records.iterate(batch):
+            assert record.offset > previous, f"offset {record.offset} after {previous}"
+            previous = record.offset
+            assert record.key is not None
+            expected = left.pop(bytes(record.key), None)
+            value = None if record.value is None else bytes(record.value)
+            assert expected == (record.offset, value), f"{record.key!r} at {record.offset} is not the last of its key"
+    assert not left, f"{len(left)} keys are lost, such as {next(iter(left))!r}"
+    return len(last)
+
+
+def main(words: list[str]) -> int:
+    megabytes = int(words[0]) if words else 1000
+    keys = int(words[1]) if len(words) > 1 else 1_000_000
+    seed = int(os.environ.get("SEED", time.time_ns() % 1_000_000))
+    print(f"{megabytes} MB, {keys} keys, SEED={seed}", flush=True)
+    with tempfile.TemporaryDirectory(prefix="compaction-") as scratch:
+        path = Path(scratch) / "t-0"
+        with Log(path, config=LogConfig(segment_size_bytes=64 << 20)) as log:
+            last = fill(log, megabytes, keys, random.Random(seed))
+            before = log.size_bytes
+            used, started = resource.getrusage(resource.RUSAGE_SELF), time.monotonic()
+            clean(log)
+            now = resource.getrusage(resource.RUSAGE_SELF)
+            cpu_s = now.ru_utime + now.ru_stime - used.ru_utime - used.ru_stime
+            print(
+                f"cleaned in {time.monotonic() - started:.1f} s, {cpu_s / (before / 1e9):.1f} s of CPU for each GB; "
+                f"{before / 1e6:.0f} MB became {log.size_bytes / 1e6:.0f} MB"
+            )
+            print(f"checked: {check(log, last)} keys")
+        # And once more as the next start finds it, believing nothing.
+        with Log(path) as again:
+            print(f"checked after a scan: {check(again, last)} keys")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))
