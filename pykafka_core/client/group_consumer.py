@@ -91,10 +91,10 @@ class GroupConsumer:
         await self._consumer.close()
         try:
             async with asyncio.timeout(CLOSE_SECONDS):
-                if self._joined:
-                    if self._commit_interval is not None:
-                        await self._commit()
-                    await self._member.leave()
+                if self._joined and self._commit_interval is not None:
+                    await self._commit()
+                # Also where the first positions could not be had: it is a member since it was given its partitions.
+                await self._member.leave()
         except TimeoutError:
             pass  # the coordinator is away; the session will end by itself
         finally:
