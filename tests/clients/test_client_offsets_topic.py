@@ -9,7 +9,6 @@ the members go on as members.
 from __future__ import annotations
 
 import socket
-import subprocess
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -259,16 +258,6 @@ def dump(data: Path) -> str:
     return done.stdout
 
 
-def write_properties(broker: ApacheKafka) -> None:
-    """What ApacheKafka.prepare writes, without formatting: the directory is there already."""
-    original = jars.java
-    try:
-        jars.java = lambda *_, **__: subprocess.CompletedProcess([], 0, "", "")  # type: ignore[assignment]
-        broker.prepare()
-    finally:
-        jars.java = original
-
-
 @pytest.mark.parametrize("clean", [True, False], ids=["stopped", "killed"])
 def test_apache_kafka_goes_on_where_we_stopped(tmp_path: Path, clean: bool) -> None:
     ours = OurBroker(tmp_path / "broker", **SETTINGS)
@@ -291,7 +280,7 @@ def test_apache_kafka_goes_on_where_we_stopped(tmp_path: Path, clean: bool) -> N
         assert dumped.count("payload: <DELETE>") == 1
         assert "Could not" not in dumped
 
-        write_properties(kafka)
+        kafka.write_properties()
         kafka.start()
         assert picture(kafka) == before
         assert rows(groups_tool(kafka, "--describe", "--all-groups", "--offsets")) == rows(tool_before)

@@ -163,3 +163,12 @@ def check_commits(broker: Broker, everybody: list[Member]) -> None:
     for partition, offset in found.items():
         assert offset >= acknowledged.get(partition, -1), f"an acknowledged commit of partition {partition} is lost"
         assert offset <= processed.get(partition, 0), f"partition {partition} is committed beyond what was processed"
+
+
+def plain(value: Any) -> Any:
+    """A message in lists and dicts, in an order that does not depend on hash tables."""
+    if isinstance(value, list):
+        return sorted((plain(each) for each in value), key=repr)
+    if hasattr(type(value), "FIELDS"):
+        return {name: plain(getattr(value, name)) for name, *_ in type(value).FIELDS}
+    return value
