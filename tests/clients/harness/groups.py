@@ -55,7 +55,9 @@ class Member:
     def __init__(self, kind: str, broker: Broker, folder: Path, number: int) -> None:
         self.out = folder / f"member-{number}"
         self.errors = folder / f"member-{number}.err"
-        common = [broker.bootstrap, TOPIC, GROUP, str(self.out), str(SESSION_MS)]
+        # A JVM on a busy machine takes its time to find the broker again.
+        session_ms = 2 * SESSION_MS if kind.startswith("java") else SESSION_MS
+        common = [broker.bootstrap, TOPIC, GROUP, str(self.out), str(session_ms)]
         environment = dict(os.environ)
         if kind == "kafkajs":
             command = ["node", str(MEMBERS / "member.js"), *common]
