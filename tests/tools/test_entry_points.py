@@ -42,11 +42,7 @@ def test_both_names_start_the_same_command(command: str) -> None:
     assert callable(getattr(importlib.import_module(module), function))
 
 
-# Programs of tests, which nobody asks for help in a hurry.
-UNHURRIED = {"kafka-verifiable-consumer", "kafka-verifiable-producer"}
-
-
-@pytest.mark.parametrize("command", sorted(OURS.keys() - UNHURRIED))
+@pytest.mark.parametrize("command", sorted(OURS))
 def test_help_costs_nothing_that_it_does_not_need(command: str) -> None:
     """It must answer in 150 ms; what keeps it from that is what gets imported."""
     program = (
