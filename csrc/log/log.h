@@ -52,6 +52,7 @@ struct kc_log_options {
     bool clean;                          /* stopped cleanly: indexes and snapshots are trusted, nothing is scanned */
     bool process_died;                   /* and no more than that since this engine wrote here: the kernel has kept what was written,
                                           * synced or not, so that only the last write can be a torn one */
+    bool compacted;                      /* offsets may be missing anywhere, up to all of a segment: recovery takes no gap for a loss */
     int64_t landmark_bytes;              /* landmark.c; 0: the default */
     int64_t recovery_point;              /* first offset that may not be on disk; segments below it are trusted.  0: none */
     int64_t log_start_offset;            /* from log-start-offset-checkpoint; -1: the first segment's base */

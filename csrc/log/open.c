@@ -88,7 +88,7 @@ static kc_status recover(struct kc_log *log, const struct kc_log_options *option
     if (status != KC_OK) return status;
     bool scan = doubted < log->segment_count;
     status = kc_log_rebuild_producers(log, scan ? log->segments[doubted]->base_offset : end_offset);
-    if (status == KC_OK && scan) status = kc_recovery_scan(log, doubted, report, &end_offset);
+    if (status == KC_OK && scan) status = kc_recovery_scan(log, doubted, options->compacted, report, &end_offset);
     if (status != KC_OK) return status;
     if (scan) kc_producer_state_expire(&log->producers, kc_log_now(log));
     else status = kc_txn_index_truncate(&kc_log_active(log)->txn_index, end_offset);

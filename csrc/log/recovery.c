@@ -154,7 +154,7 @@ static kc_status drop_behind(struct kc_log *log, size_t slot, struct kc_log_reco
     return KC_OK;
 }
 
-kc_status kc_recovery_scan(struct kc_log *log, size_t first, struct kc_log_recovery *report, int64_t *end_offset) {
+kc_status kc_recovery_scan(struct kc_log *log, size_t first, bool compacted, struct kc_log_recovery *report, int64_t *end_offset) {
     struct scan scan = {.log = log, .epoch = -1};
     scan.window.bytes = malloc(SCAN_BUFFER_SIZE);
     scan.window.capacity = SCAN_BUFFER_SIZE;
@@ -171,7 +171,7 @@ kc_status kc_recovery_scan(struct kc_log *log, size_t first, struct kc_log_recov
         report->rebuilt_indexes++;
         /* A power cut may keep a later segment and lose the end of this one, at a batch's edge.  Compaction leaves such gaps too,
          * but hardly without leaving others before. */
-        bool cut = good_size < scan.window.file_size || (!last && scan.dense && scan.next_offset < limit);
+        bool cut = good_size < scan.window.file_size || (!last && scan.dense && !compacted && scan.next_offset < limit);
         if (cut) {
             report->truncated_bytes += scan.window.file_size - good_size;
             report->cut_base_offset = segment->base_offset;

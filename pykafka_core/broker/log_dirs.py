@@ -221,10 +221,18 @@ class LogDirs:
             return None
 
     def open(
-        self, topic: str, topic_id: bytes, index: int, config: LogConfig, *, directory_id: bytes | None = None
+        self,
+        topic: str,
+        topic_id: bytes,
+        index: int,
+        config: LogConfig,
+        *,
+        directory_id: bytes | None = None,
+        compacted: bool = False,
     ) -> Log:
         """Open the log of a partition that the metadata knows, in `directory_id` if it says where; make it if it is
-        nowhere. Where its directory cannot be used the log is offline. Raises OSError, EngineError."""
+        nowhere. Where its directory cannot be used the log is offline. `compacted`: recovery takes no gap in the
+        offsets for a loss. Raises OSError, EngineError."""
         place = (topic, index)
         with self._placing:
             directory = next((each for each in self._directories if place in each.found), None)
@@ -237,7 +245,7 @@ class LogDirs:
                 self._make_directory(directory, place, topic_id)
         try:
             if directory.online:
-                return self._open(directory, place, config)
+                return self._open(directory, place, config, compacted=compacted)
         except OSError as error:
             directory.fail(error)
             if directory.online:
@@ -262,7 +270,9 @@ class LogDirs:
         self._places[opened] = directory, place
         return opened
 
-    def _open(self, directory: Directory, place: TopicPartition, config: LogConfig) -> Log:
+    def _open(
+        self, directory: Directory, place: TopicPartition, config: LogConfig, *, compacted: bool = False
+    ) -> Log:
         path = directory.path / partition_directory_name(*place)
         if not directory.clean and not directory.process_died:
             read_from_disk(path, directory.recovery_points.get(place, 0))
@@ -272,6 +282,7 @@ class LogDirs:
             config=config,
             clean=directory.clean,
             process_died=directory.process_died,
+            compacted=compacted or place in directory.cleaned,
             recovery_point=max(0, directory.recovery_points.get(place, 0)),
             log_start_offset=directory.log_starts.get(place, -1),
             log_dir=directory.shared,

@@ -95,7 +95,10 @@ def load_side_by_side(
         for topic, settings in wanted:
             log_config = native_log_config(settings, broker_values)
             opening.append(
-                [pool.submit(topics.open_partition, topic, partition, log_config) for partition in topic.partitions]
+                [
+                    pool.submit(topics.open_partition, topic, partition, log_config, compacted=settings.compacted)
+                    for partition in topic.partitions
+                ]
             )
         try:
             for line in progress([future for futures in opening for future in futures], log_dirs):

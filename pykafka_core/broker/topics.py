@@ -130,14 +130,19 @@ class Topics:
     def opened(self, image: TopicImage, settings: TopicSettings, broker_values: Mapping[str, Any]) -> RunningTopic:
         """Open the logs of a topic that the metadata knows. Raises OSError or EngineError."""
         log_config = native_log_config(settings, broker_values)
-        partitions = [self.open_partition(image, partition, log_config) for partition in image.partitions]
+        partitions = [
+            self.open_partition(image, partition, log_config, compacted=settings.compacted)
+            for partition in image.partitions
+        ]
         return self.made(image, settings, partitions)
 
-    def open_partition(self, image: TopicImage, partition: PartitionImage, log_config: LogConfig) -> Partition:
+    def open_partition(
+        self, image: TopicImage, partition: PartitionImage, log_config: LogConfig, *, compacted: bool
+    ) -> Partition:
         """Open one log of a topic that the metadata knows, on any thread. Raises OSError or EngineError."""
         place = partition.directory_of(self._node_id)
         log = self._log_dirs.open(
-            image.name, image.topic_id, partition.partition_id, log_config, directory_id=place
+            image.name, image.topic_id, partition.partition_id, log_config, directory_id=place, compacted=compacted
         )
         if not log.offline:
             log.assign_epoch(partition.leader_epoch)

@@ -131,6 +131,7 @@ class Log:
         log_dir: LogDir | None = None,
         process_died: bool = False,
         offline: bool = False,
+        compacted: bool = False,
     ) -> Self: ...
     def __enter__(self) -> Self: ...
     def __exit__(

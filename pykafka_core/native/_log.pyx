@@ -183,7 +183,7 @@ cdef object timestamped_offset(kc.kc_log_position *found):
 cdef class Log:
     def __cinit__(self, directory, FileCache files=None, *, config=None, bint clean=False, int64_t recovery_point=0,
                   int64_t log_start_offset=-1, LogDir log_dir=None, bint process_died=False,
-                  bint offline=False):
+                  bint offline=False, bint compacted=False):
         cdef kc.kc_log_options options
         cdef kc.kc_log_recovery report
         cdef kc.kc_status status
@@ -199,6 +199,7 @@ cdef class Log:
         options.dir = log_dir.dir if log_dir is not None else NULL
         options.clean = clean
         options.process_died = process_died
+        options.compacted = compacted
         options.recovery_point = recovery_point
         options.log_start_offset = log_start_offset
         memset(&report, 0, sizeof(report))

@@ -288,6 +288,7 @@ cdef extern from "log/log.h" nogil:
         kc_log_dir *dir
         bint clean
         bint process_died
+        bint compacted
         int64_t landmark_bytes
         int64_t recovery_point
         int64_t log_start_offset

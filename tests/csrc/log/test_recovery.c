@@ -355,6 +355,26 @@ TEST(the_log_start_offset_is_kept_within_the_log) {
     fixture_stop(&f);
 }
 
+TEST(a_segment_that_compaction_emptied_is_no_loss_and_any_other_is) {
+    for (int compacted = 0; compacted < 2; compacted++) {
+        struct fixture f;
+        fixture_start(&f, 1);
+        several_segments(&f);
+        int64_t end = kc_log_end_offset(f.log);
+        fixture_kill(&f, KC_RESTART_KEEP);
+        write_file(&f, "00000000000000000000.log", "", 0);
+        f.options.compacted = compacted;
+        fixture_open(&f);
+        EXPECT_EQ(kc_log_end_offset(f.log), compacted ? end : 0);
+        struct kc_log_slice slice;
+        EXPECT_EQ(kc_log_read(f.log, 0, INT64_MAX, 1000, true, &slice), KC_OK);
+        EXPECT_EQ(slice.size_bytes > 0, compacted);
+        if (slice.file) kc_file_release(slice.file);
+        fixture_close(&f);
+        fixture_stop(&f);
+    }
+}
+
 TEST(what_was_flushed_survives_a_power_cut_and_the_rest_is_cut_cleanly) {
     for (uint64_t seed = 1; seed <= 150; seed++) {
         struct fixture f;
