@@ -11,7 +11,6 @@
 struct member {
     struct kc_waiter waiter;
     struct kc_fetch_session *session;
-    struct member *_Atomic *stack;
     struct member *next_pushed;
     atomic_bool pushed;
     bool active;
@@ -233,8 +232,7 @@ static void destroy(struct kc_fetch_session *s) {
     else free_session(s);
 }
 
-void kc_fetch_session_end(struct kc_hot *hot, struct kc_hot_conn *state) {
-    (void)hot;
+void kc_fetch_session_end(struct kc_hot_conn *state) {
     if (!state->session) return;
     KC_CHECK(!state->session->parked);
     destroy(state->session);
@@ -283,7 +281,7 @@ kc_status kc_fetch_session_take(struct kc_fetch *f) {
     f->session_wanted = f->session_epoch == KC_FETCH_EPOCH_FULL;
     if (f->session_epoch == KC_FETCH_EPOCH_FULL || f->session_epoch == KC_FETCH_EPOCH_FINAL) {
         bool named = state->session && state->session->id == f->session_id;
-        if (named || f->session_wanted) kc_fetch_session_end(f->hot, state);
+        if (named || f->session_wanted) kc_fetch_session_end(state);
         f->session_id = 0;
         return KC_OK;
     }
@@ -300,7 +298,7 @@ kc_status kc_fetch_session_take(struct kc_fetch *f) {
         forget(s, gone->id, kc_slice_make(f->names + gone->name_at, gone->name_size), gone->index);
     }
     if (status == KC_LIMIT || s->member_count == 0) {
-        kc_fetch_session_end(f->hot, state);
+        kc_fetch_session_end(state);
         f->session_id = 0;
         if (status == KC_LIMIT) f->error = KC_ERROR_FETCH_SESSION_ID_NOT_FOUND;
         return KC_OK;

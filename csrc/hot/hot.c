@@ -121,7 +121,7 @@ static void closed(void *arg, struct kc_conn *conn, enum kc_close_reason reason,
             if (hot->gather.requests[i].conn == conn) hot->gather.requests[i].conn = NULL;
         kc_held_abandon(state);
         if (state->parked) kc_hot_abandon_fetch(hot, state->parked);
-        kc_fetch_session_end(hot, state);
+        kc_fetch_session_end(state);
         quiet = state->quiet;
         state->next_free = hot->free_conns;
         hot->free_conns = state;
