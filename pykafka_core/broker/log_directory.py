@@ -52,6 +52,8 @@ class Directory:
     """No more than the process has died since this engine wrote here."""
     shared: LogDir = field(default_factory=LogDir)
     """What the engine's logs in here have in common: above all whether the directory has failed."""
+    reason: str = ""
+    """Of the first failure that was met here, for whoever has to be told why."""
     recovery_points: dict[TopicPartition, int] = field(default_factory=dict)
     log_starts: dict[TopicPartition, int] = field(default_factory=dict)
     cleaned: dict[TopicPartition, int] = field(default_factory=dict)
@@ -69,6 +71,7 @@ class Directory:
     def fail(self, error: OSError) -> None:
         """A file of the directory could not be read or written. It goes offline, unless there is just no room."""
         if error.errno not in SHORTAGES:
+            self.reason = self.reason or str(error)
             self.shared.fail()
 
     # ---- start

@@ -98,6 +98,12 @@ class LogDirs:
         """Of log.dirs, also those that cannot be used."""
         return [*(directory.path for directory in self._directories), *self.unusable]
 
+    @property
+    def reasons(self) -> list[str]:
+        """Why directories cannot be used."""
+        failed = [each for each in self._directories if not each.online]
+        return [*self.unusable.values(), *(each.reason or "it has failed" for each in failed)]
+
     def is_online(self, path: Path) -> bool:
         return any(directory.path == path and directory.online for directory in self._directories)
 

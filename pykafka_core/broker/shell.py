@@ -156,7 +156,8 @@ class Broker:
                 # Recovery reads what may have been lost, which takes its time: signals must be heard meanwhile.
                 await asyncio.to_thread(running.open_topics, self._stopping.is_set)
             if not log_dirs.online:
-                raise StartError(f"None of the log directories {', '.join(map(str, log_dirs.paths))} can be used.")
+                paths, reasons = ", ".join(map(str, log_dirs.paths)), "; ".join(log_dirs.reasons)
+                raise StartError(f"None of the log directories {paths} can be used: {reasons}")
             log_dirs.note_boot()
             await running.create_topics(self._start_topics)
             for listener, bound in zip(self.listeners, sockets, strict=True):
