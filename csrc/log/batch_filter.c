@@ -2,7 +2,6 @@
 
 #include <stdlib.h>
 
-#include "base/check.h"
 #include "record/build.h"
 #include "record/iterate.h"
 
@@ -101,7 +100,7 @@ static kc_status build(struct kc_batch_filter *filter, const struct kc_batch_hea
         /* Offsets within a batch that do not rise: nobody who checks batches lets one in. */
         if (status != KC_OK) return KC_CORRUPT;
     }
-    KC_CHECK(status == KC_END);
+    if (status != KC_END) return status;
     remnant->header = *header;
     remnant->header.attributes = spec.attributes;
     remnant->header.base_timestamp = horizon;
@@ -110,14 +109,22 @@ static kc_status build(struct kc_batch_filter *filter, const struct kc_batch_hea
     return KC_OK;
 }
 
+kc_status kc_batch_filter_time(struct kc_batch_filter *filter, const struct kc_batch_header *header, struct kc_slice records,
+                               struct kc_batch_remnant *remnant) {
+    struct kept kept = {.size = records.size, .count = header->record_count};
+    kc_status status = kc_byte_buffer_reserve(&filter->kept, records.size + KC_BATCH_HEADER_SIZE);
+    if (status != KC_OK) return status;
+    memcpy(filter->kept.bytes + KC_BATCH_HEADER_SIZE, records.data, records.size);
+    return build(filter, header, &kept, remnant);
+}
+
 kc_status kc_batch_filter_run(struct kc_batch_filter *filter, const struct kc_batch_header *header, struct kc_slice records,
                               enum kc_batch_rest *rest, struct kc_batch_remnant *remnant) {
     struct kept kept;
     kc_status status = kc_byte_buffer_reserve(&filter->kept, records.size + KC_BATCH_HEADER_SIZE);
     if (status == KC_OK) status = keep(filter, header, records, &kept);
     if (status != KC_OK) return status;
-    /* A transaction that may have been aborted makes no older record give way (see cleaner.h), so its tombstones are not timed. */
-    bool times = kept.has_tombstone && !(header->attributes & (KC_ATTRIBUTE_DELETE_HORIZON | KC_ATTRIBUTE_TRANSACTIONAL));
+    bool times = kept.has_tombstone && !(header->attributes & KC_ATTRIBUTE_DELETE_HORIZON);
     if (kept.count == header->record_count && !times) {
         *rest = header->record_count > 0 ? KC_BATCH_REST_ALL : KC_BATCH_REST_NONE;
         return KC_OK;

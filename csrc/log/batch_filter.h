@@ -5,6 +5,9 @@
  * offset, its last offset and its sequence numbers, so that every offset and every producer's history stays what it was; records that stay
  * are copied byte for byte unless their timestamps have to be told anew, against a delete horizon.
  *
+ * Whether a batch was aborted is the cleaner's to know (cleaned_txns.h): such a one does not come here.  Nor does a marker, but to get its
+ * delete horizon.
+ *
  * Thread: the cleaner's.  Source: org.apache.kafka.common.record.MemoryRecords.filterTo, Cleaner.shouldRetainRecord. */
 #ifndef KC_LOG_BATCH_FILTER_H
 #define KC_LOG_BATCH_FILTER_H
@@ -39,6 +42,9 @@ struct kc_batch_remnant {
 /* records: the uncompressed records section of the batch.  KC_CORRUPT, KC_NO_MEMORY. */
 kc_status kc_batch_filter_run(struct kc_batch_filter *filter, const struct kc_batch_header *header, struct kc_slice records,
                               enum kc_batch_rest *rest, struct kc_batch_remnant *remnant);
+/* The whole of an uncompressed batch, with a delete horizon. */
+kc_status kc_batch_filter_time(struct kc_batch_filter *filter, const struct kc_batch_header *header, struct kc_slice records,
+                               struct kc_batch_remnant *remnant);
 void kc_batch_filter_release(struct kc_batch_filter *filter);
 
 /* The header of a batch without records that stands for one whose records are gone. */

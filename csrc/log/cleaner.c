@@ -19,15 +19,26 @@ static kc_status take_sources(struct kc_cleaning *c) {
     c->sources = calloc(log->segment_count, sizeof *c->sources);
     c->directory = strdup(log->directory);
     if (!c->sources || !c->directory) return KC_NO_MEMORY;
+    /* A transaction that is open is in none of them. */
+    int64_t limit_offset = kc_open_txns_first(&log->producers.open, -1, c->options.limit_offset);
+    if (limit_offset > c->options.limit_offset) limit_offset = c->options.limit_offset;
     for (size_t i = 0; i + 1 < log->segment_count; i++) {
         int64_t end_offset = log->segments[i + 1]->base_offset;
-        if (end_offset > c->options.limit_offset) break;
+        if (end_offset > limit_offset) break;
         struct kc_segment *segment = kc_segment_retain(log->segments[i]);
         c->sources[c->source_count++] = (struct kc_cleaning_source){segment, segment->size_bytes, end_offset};
     }
     c->config = log->config;
     c->truncations = log->truncations;
     return KC_OK;
+}
+
+static kc_status collect_aborted(struct kc_cleaning *c) {
+    if (c->source_count == 0) return KC_OK;
+    kc_status status = kc_log_collect_aborted(c->log, c->sources[0].segment->base_offset, c->sources[c->source_count - 1].end_offset,
+                                              &c->txns.aborted);
+    kc_cleaned_txns_sort(&c->txns);
+    return status;
 }
 
 static void seek(struct kc_cleaning *c, size_t slot) {
@@ -56,6 +67,7 @@ kc_status kc_cleaning_start(struct kc_log *log, const struct kc_cleaning_options
     kc_status status = kc_log_check_writable(log);
     if (status == KC_OK) status = take_sources(c);
     pthread_mutex_unlock(&log->lock);
+    if (status == KC_OK) status = collect_aborted(c);
     if (status == KC_OK) status = kc_offset_map_init(&c->map, map_size(c), options->map_load_factor, options->seed);
     c->window.capacity = WINDOW_SIZE;
     c->window.bytes = status == KC_OK ? malloc(WINDOW_SIZE) : NULL;
@@ -83,6 +95,7 @@ void kc_cleaning_end(struct kc_cleaning *c) {
     free(c->out.bytes);
     free(c->wrapped.bytes);
     kc_batch_filter_release(&c->filter);
+    kc_cleaned_txns_release(&c->txns);
     kc_offset_map_release(&c->map);
     kc_log_release(c->log);
     free(c);
@@ -175,7 +188,7 @@ static kc_status map_next(struct kc_cleaning *c, struct kc_cleaning_request *req
     if (status != KC_OK) return status;
     c->stats.map_bytes_read += c->header.size_bytes;
     if (kc_batch_last_offset(&c->header) < c->options.first_dirty_offset) return KC_OK;
-    if (c->header.attributes & (KC_ATTRIBUTE_CONTROL | KC_ATTRIBUTE_TRANSACTIONAL)) {
+    if ((c->header.attributes & KC_ATTRIBUTE_CONTROL) || kc_cleaned_txns_aborted(&c->txns, &c->header)) {
         c->end_offset = kc_batch_last_offset(&c->header) + 1;
         return KC_OK;
     }
@@ -245,6 +258,55 @@ static kc_status copy_records(struct kc_cleaning *c, struct kc_slice records, st
     return is_last_of_group(c) || is_last_of_producer(c) ? emit_empty(c) : KC_OK;
 }
 
+/* A marker that the log cannot do without though its transaction is gone: it alone tells its producer's epoch, or the newest snapshot of
+ * the producers may know the transaction as an open one. */
+static bool tells_of_producer(struct kc_cleaning *c) {
+    struct kc_log *log = c->log;
+    pthread_mutex_lock(&log->lock);
+    const struct kc_producer *producer = kc_producer_state_find(&log->producers, c->header.producer_id, kc_log_now(log));
+    bool tells = log->snapshot_offset <= c->header.base_offset ||
+                 (producer && producer->batch_count == 0 && producer->epoch == c->header.producer_epoch);
+    pthread_mutex_unlock(&log->lock);
+    return tells;
+}
+
+static kc_status keep_batch(struct kc_cleaning *c) {
+    c->stats.records_kept += c->header.record_count;
+    return kc_cleaning_emit(c, &c->header, c->batch);
+}
+
+static kc_status copy_control(struct kc_cleaning *c, struct kc_cleaning_request *request) {
+    bool clean = kc_batch_last_offset(&c->header) < c->end_offset;
+    if (c->header.record_count == 0) return clean && !is_last_of_group(c) ? KC_OK : keep_batch(c);
+    struct kc_marker marker;
+    if (kc_batch_codec(c->header.attributes) != KC_CODEC_NONE || !kc_marker_read(section_of(c), &c->header, &marker)) return keep_batch(c);
+    const struct kc_aborted_txn *aborted;
+    bool needed = kc_cleaned_txns_see_marker(&c->txns, &marker, c->header.base_offset, &aborted);
+    if (needed && aborted) {
+        kc_status status = kc_txn_index_append(&c->copy->txn_index, aborted);
+        if (status != KC_OK) return status == KC_INVALID ? KC_CORRUPT : status;
+    }
+    if (needed || !clean) return keep_batch(c);
+    if (!(c->header.attributes & KC_ATTRIBUTE_DELETE_HORIZON)) {
+        kc_status status = kc_batch_filter_time(&c->filter, &c->header, section_of(c), &c->remnant);
+        if (status != KC_OK) return status;
+        c->remnant.header.record_count = c->header.record_count;
+        c->stats.records_kept += c->header.record_count;
+        return emit_remnant(c, request);
+    }
+    if (c->options.now_ms < c->header.base_timestamp || tells_of_producer(c)) return keep_batch(c);
+    c->last_lost_marker = c->header.base_offset;
+    return is_last_of_group(c) ? emit_empty(c) : KC_OK;
+}
+
+static kc_status copy_data(struct kc_cleaning *c, struct kc_cleaning_request *request) {
+    kc_status status = kc_cleaned_txns_see_batch(&c->txns, &c->header);
+    if (status != KC_OK) return status;
+    if (kc_batch_last_offset(&c->header) >= c->end_offset) return keep_batch(c);
+    if (kc_cleaned_txns_aborted(&c->txns, &c->header)) return is_last_of_group(c) || is_last_of_producer(c) ? emit_empty(c) : KC_OK;
+    return has_records(c, request) ? copy_records(c, section_of(c), request) : KC_OK;
+}
+
 static kc_status copy_next(struct kc_cleaning *c, struct kc_cleaning_request *request) {
     if (c->slot == c->group_end) {
         kc_status status = kc_cleaning_end_group(c);
@@ -260,11 +322,7 @@ static kc_status copy_next(struct kc_cleaning *c, struct kc_cleaning_request *re
     if (status != KC_OK) return status;
     c->stats.copy_bytes_read += c->header.size_bytes;
     c->stats.copy_records += c->header.record_count;
-    if ((c->header.attributes & KC_ATTRIBUTE_CONTROL) || kc_batch_last_offset(&c->header) >= c->end_offset) {
-        c->stats.records_kept += c->header.record_count;
-        return kc_cleaning_emit(c, &c->header, c->batch);
-    }
-    return has_records(c, request) ? copy_records(c, section_of(c), request) : KC_OK;
+    return c->header.attributes & KC_ATTRIBUTE_CONTROL ? copy_control(c, request) : copy_data(c, request);
 }
 
 /* ---- steps -------------------------------------------------------------------------------------------------------------- */

@@ -20,9 +20,14 @@
  *      end from a compacted one by that.  So does the last batch of a producer that the log remembers.
  *   3. A swap happens only if the log still has the very segments that were copied: whoever truncates or drops some meanwhile wins, and
  *      the cleaning ends with KC_STALE.
- *   4. Control batches stay as they are.  Records of a transaction give way to newer ones, but make none give way: which of them were
- *      aborted is not known here.
- *   5. Segments that are cleaned must lie below the recovery point on disk: recovery would take a gap for a loss.  The caller flushes,
+ *   4. Of transactions only decided ones are cleaned: no segment at or above the first open one.  Aborted records go; committed ones are
+ *      like others.  A marker stays as long as the cleaning meets a batch of its transaction, be it one without records.  The first
+ *      that meets none gives the marker a delete horizon, and one after that horizon takes it.  An aborted transaction's entry in the
+ *      index lasts from the marker to the first cleaning that meets none of its batches: never longer than the marker, or a consumer
+ *      would go on hiding what its producer writes.
+ *   5. A marker that alone tells a producer's epoch stays, and so does one above the newest producer snapshot.  With a marker go the
+ *      snapshots below it: they may know its transaction as an open one.
+ *   6. Segments that are cleaned must lie below the recovery point on disk: recovery would take a gap for a loss.  The caller flushes,
  *      and writes the checkpoint, before.
  *
  * Threads: one at a time drives a cleaning; the log's lock is held for the start and for each swap.
@@ -37,7 +42,7 @@ struct kc_cleaning;
 
 struct kc_cleaning_options {
     int64_t first_dirty_offset;          /* below it each key is there once: cleaner-offset-checkpoint */
-    int64_t limit_offset;                /* a segment's base offset; it and what follows are left alone */
+    int64_t limit_offset;                /* segments that end above it are left alone */
     int64_t now_ms;
     int64_t delete_retention_ms;
     size_t map_size_bytes;               /* log.cleaner.dedupe.buffer.size */
@@ -66,7 +71,7 @@ struct kc_cleaning_stats {
     int32_t segments_before, segments_after;
 };
 
-/* KC_INVALID: limit_offset is no sealed segment's end; KC_CLOSED; KC_NO_MEMORY. */
+/* KC_INVALID: the load factor; KC_CORRUPT: an index of aborted transactions; KC_CLOSED; KC_NO_MEMORY; what the disk said. */
 kc_status kc_cleaning_start(struct kc_log *log, const struct kc_cleaning_options *options, struct kc_cleaning **out);
 
 /* section: what the last request asked for (data NULL: nothing was asked for); need stay only until the step returns.

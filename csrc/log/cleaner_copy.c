@@ -2,6 +2,7 @@
 #include <stdlib.h>
 
 #include "log/cleaning.h"
+#include "log/directory.h"
 #include "log/offset_index.h"
 #include "log/time_index.h"
 
@@ -46,6 +47,7 @@ kc_status kc_cleaning_begin_group(struct kc_cleaning *c) {
     c->copy->created_ms = c->sources[c->group_end - 1].segment->created_ms;
     c->out_size = 0;
     c->written_bytes = 0;
+    c->last_lost_marker = -1;
     /* Also a copy without a batch is a file. */
     int handle;
     status = kc_file_pin(c->copy->file, &handle);
@@ -87,9 +89,6 @@ kc_status kc_cleaning_emit(struct kc_cleaning *c, const struct kc_batch_header *
 
 static kc_status complete_copy(struct kc_cleaning *c) {
     kc_status status = flush_out(c);
-    /* Offsets do not change, so that the entries stay true; one whose transaction is gone is in nobody's way. */
-    for (size_t i = c->group_first; i < c->group_end && status == KC_OK; i++)
-        status = kc_txn_index_copy(&c->sources[i].segment->txn_index, &c->copy->txn_index);
     if (status == KC_OK) status = kc_segment_seal(c->copy);
     struct kc_file *files[KC_SEGMENT_FILE_COUNT];
     size_t count = 0;
@@ -119,6 +118,21 @@ static kc_status unlink_snapshot(struct kc_log *log, int64_t offset) {
     kc_status status = kc_log_path(path, log->directory, offset, KC_LOG_FILE_SNAPSHOT, KC_LOG_FILE_PLAIN);
     if (status == KC_OK) status = log->disk->unlink(log->disk->state, path);
     return status == KC_NOT_FOUND ? KC_OK : status;
+}
+
+/* Under the lock.  Snapshots that may know a transaction as open whose marker is not in the copy: a replay from one would never close it.
+ * The newest is above all markers that go. */
+static kc_status forget_snapshots(struct kc_cleaning *c) {
+    struct kc_log *log = c->log;
+    int64_t *snapshots;
+    size_t count;
+    if (c->last_lost_marker < 0) return KC_OK;
+    kc_status status = kc_directory_snapshots(log->disk, log->directory, &snapshots, &count);
+    if (status != KC_OK) return status;
+    for (size_t i = 0; i < count && snapshots[i] <= c->last_lost_marker && status == KC_OK; i++)
+        if (snapshots[i] != log->snapshot_offset) status = unlink_snapshot(log, snapshots[i]);
+    free(snapshots);
+    return status;
 }
 
 /* Under the lock.  What fails half-way leaves names that only opening the log anew can put right. */
@@ -162,6 +176,7 @@ kc_status kc_cleaning_end_group(struct kc_cleaning *c) {
     size_t slot = 0;
     pthread_mutex_lock(&log->lock);
     status = find_group(c, &slot);
+    if (status == KC_OK) status = forget_snapshots(c);
     if (status == KC_OK) {
         status = rename_all(c, slot);
         if (status == KC_OK)

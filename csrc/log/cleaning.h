@@ -4,6 +4,7 @@
 #define KC_LOG_CLEANING_H
 
 #include "log/batch_filter.h"
+#include "log/cleaned_txns.h"
 #include "log/cleaner.h"
 #include "log/file_window.h"
 #include "log/log_internal.h"
@@ -23,6 +24,7 @@ struct kc_cleaning {
     struct kc_log_config config;
     struct kc_offset_map map;
     struct kc_batch_filter filter;
+    struct kc_cleaned_txns txns;
     struct kc_cleaning_stats stats;
 
     struct kc_cleaning_source *sources;
@@ -48,6 +50,7 @@ struct kc_cleaning {
     struct kc_byte_buffer out, wrapped;
     size_t out_size;
     int64_t written_bytes;               /* of the copy, in its file */
+    int64_t last_lost_marker;            /* the offset of the last marker that is not in the copy, -1: none */
 };
 
 /* Chooses the next group and begins its copy; phase KC_CLEANING_OVER if there is none. */

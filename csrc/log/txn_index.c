@@ -104,20 +104,6 @@ kc_status kc_txn_index_append(struct kc_txn_index *index, const struct kc_aborte
     return KC_OK;
 }
 
-kc_status kc_txn_index_copy(const struct kc_txn_index *from, struct kc_txn_index *to) {
-    uint8_t bytes[BLOCK_ENTRIES * KC_TXN_INDEX_ENTRY_SIZE];
-    kc_status status = KC_OK;
-    int64_t read_count;
-    for (int64_t slot = 0; slot < from->count && status == KC_OK; slot += read_count) {
-        status = read_block(from, slot, from->count, bytes, &read_count);
-        for (int64_t i = 0; status == KC_OK && i < read_count; i++) {
-            struct kc_aborted_txn txn = decode(bytes + i * KC_TXN_INDEX_ENTRY_SIZE);
-            status = kc_txn_index_append(to, &txn);
-        }
-    }
-    return status;
-}
-
 kc_status kc_txn_index_cut(struct kc_txn_index *index) {
     if (!index->exists) {
         const struct kc_disk *disk = kc_file_disk(index->file);

@@ -48,8 +48,6 @@ kc_status kc_txn_index_load(struct kc_txn_index *index, int64_t base_offset, int
 kc_status kc_txn_index_append(struct kc_txn_index *index, const struct kc_aborted_txn *txn);
 /* Makes the file as long as the index. */
 kc_status kc_txn_index_cut(struct kc_txn_index *index);
-/* Appends all entries of a sealed segment's index to another index. */
-kc_status kc_txn_index_copy(const struct kc_txn_index *from, struct kc_txn_index *to);
 /* Makes these its entries, all at once: whoever looks after the death of the process finds the old ones or the new ones.  durable: also
  * after a power cut, and nothing is left to be synced; otherwise the file and the directory are the caller's to sync. */
 kc_status kc_txn_index_replace(struct kc_txn_index *index, const struct kc_aborted_txns *list, bool durable);

@@ -9,8 +9,7 @@ min.compaction.lag.ms, the active segment, and what lies above the last stable o
     Cleaning.step ...      C reads, remembers and copies; a compressed batch comes up here to be opened or closed
     write_cleaned_offset   cleaner-offset-checkpoint: where the next cleaning begins
 
-A log in which a cleaning failed is not cleaned again until the broker is started anew, as in Kafka. One that has a
-transaction index is left alone: which records of a transaction were aborted is not looked up.
+A log in which a cleaning failed is not cleaned again until the broker is started anew, as in Kafka.
 
 Threads: `Cleaner.run` belongs to asyncio; cleaning runs on a worker thread, where C works without the GIL.
 Source: org.apache.kafka.storage.internals.log.{LogCleaner,LogCleanerManager,LogToClean}.
@@ -24,7 +23,6 @@ import threading
 import time
 from collections.abc import Mapping, Sequence
 from itertools import pairwise
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 from pykafka_core._dataclass import dataclass
@@ -111,8 +109,6 @@ class Cleaner:
         if opened in self._uncleanable or not opened.writable:
             return None
         try:
-            if any(path.stat().st_size for path in Path(opened.directory).glob("*.txnindex")):
-                return None
             return measure(topic, partition, self._log_dirs.cleaned_offset(opened), now_ms)
         except (OSError, EngineError, KeyError):
             # Deleted meanwhile.

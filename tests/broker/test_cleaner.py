@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import shutil
 import time
+from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
@@ -22,6 +23,7 @@ from pykafka_core.records import BatchHeader, Codec, batches, encode, iterate
 from pykafka_core.records.codecs import decompress
 from pykafka_core.testing import Broker
 from tests.broker.raw_client import RawClient, create_topic, produce
+from tests.broker.transactional_client import E, Producer, committed, coordinated, group_offset
 
 NOW_MS = 1_700_000_000_000
 DAY_MS = 86_400_000
@@ -264,3 +266,57 @@ def test_a_compacted_topic_read_by_a_real_client(tmp_path, codec):
     with broker, RawClient(broker.bootstrap) as client:
         assert len(checkpoint.read_text().splitlines()) == 3
         fill(client, "t", 20, 20, codec)
+
+
+def log_size(folder: Path) -> int:
+    return sum(path.stat().st_size for path in folder.glob("*.log"))
+
+
+def check_txns(client: RawClient) -> None:
+    """Every third transaction was committed, the 57th the last. Cleaning may go on meanwhile."""
+    numbers = [int(value.split(b"-")[0]) for value in committed(client, "t")]
+    assert [number % 3 for number in numbers] == [0] * len(numbers)
+    assert numbers == sorted(numbers)
+    assert numbers[-1] == 57
+    assert len(numbers) < 8
+    assert group_offset(client, "g", "t") == (0, 57)
+
+
+@pytest.mark.parametrize("version", [1, 2])
+def test_transactions_on_a_compacted_topic_and_in_the_offsets(tmp_path, version):
+    broker = Broker(directory=tmp_path, log_cleaner_backoff_ms=50, log_cleaner_min_cleanable_ratio=0.01,
+                    offsets_topic_segment_bytes=1 << 20, offsets_topic_num_partitions=1,
+                    offset_metadata_max_bytes=30_000)  # fmt: skip
+    with broker, RawClient(broker.bootstrap) as client:
+        create_topic(client, "t", cleanup_policy="compact", segment_bytes=1 << 20, file_delete_delay_ms=0,
+                     delete_retention_ms=0)  # fmt: skip
+        coordinated(client, "tx")
+        producer = Producer(client, "tx", version)
+        assert producer.init() == 0
+        for number in range(60):
+            if version == 1:
+                assert producer.add("t", 0) == [0]
+                assert producer.add_group("g") == 0
+            # The key is always the same.
+            assert producer.produce("t", b"%d-" % number + b"x" * 100_000) == 0
+            assert producer.send_offset("g", "t", number, metadata="m" * 30_000) == 0
+            assert producer.end(commit=number % 3 == 0) == 0
+        deadline = time.monotonic() + 30
+        # What stays: the active segment, and the last value committed before it.
+        while log_size(tmp_path / "t-0") > 2 << 20 or log_size(tmp_path / "__consumer_offsets-0") > 1 << 20:
+            assert time.monotonic() < deadline
+            time.sleep(0.05)
+        check_txns(client)
+    with broker, RawClient(broker.bootstrap) as client:
+        coordinated(client, "tx")
+        producer.client = client
+        check_txns(client)
+        deadline = time.monotonic() + 20
+        while (codes := producer.add("t", 0)) == [E.COORDINATOR_LOAD_IN_PROGRESS]:
+            assert time.monotonic() < deadline
+            time.sleep(0.01)
+        assert codes == [0]
+        # Its sequences are still known.
+        assert producer.produce("t", b"60-") == 0
+        assert producer.end(commit=False) == 0
+        check_txns(client)

@@ -106,7 +106,11 @@ class Producer:
 
     def send_offset(self, group: str, topic: str, offset: int, version: int | None = None, **more: Any) -> int:
         version = version if version is not None else (5 if self.version == 2 else 4)
-        each = TxnOffsetCommitRequestPartition(partition_index=more.pop("partition", 0), committed_offset=offset)
+        each = TxnOffsetCommitRequestPartition(
+            partition_index=more.pop("partition", 0),
+            committed_offset=offset,
+            committed_metadata=more.pop("metadata", ""),
+        )
         named = {"topic_id": more.pop("topic_id")} if "topic_id" in more else {"name": topic}
         answer = self.client.call(
             TxnOffsetCommitRequest(

@@ -6,6 +6,7 @@
 #include "log/cleaner.h"
 #include "log/offset_map.h"
 #include "record/iterate.h"
+#include "record/marker.h"
 
 enum { KEYS = 24, OFFSETS_MAX = 4096, NO_VALUE = -1, FAKE_CODEC = 1 };
 
@@ -16,6 +17,7 @@ struct original {
 };
 
 static struct original originals[OFFSETS_MAX];
+static int16_t keyed_epoch;              /* of producers with an id */
 
 /* One batch of records with these keys.  A batch of FAKE_CODEC is not really compressed: the cleaner does not look, it asks. */
 static struct kc_append append_keyed(struct fixture *f, const int *keys, const int *values, int count, int attributes,
@@ -24,7 +26,7 @@ static struct kc_append append_keyed(struct fixture *f, const int *keys, const i
     struct kc_batch_spec spec = kc_batch_spec_plain();
     spec.producer_id = producer_id;
     if (producer_id >= 0) {
-        spec.producer_epoch = 0;
+        spec.producer_epoch = keyed_epoch;
         spec.base_sequence = sequence;
     }
     spec.attributes = (int16_t)(attributes & ~KC_ATTRIBUTE_CODEC_MASK);
@@ -95,7 +97,7 @@ __attribute__((unused)) static kc_status clean(struct fixture *f, struct clean h
 }
 
 struct survey {
-    int records, batches, empty_batches, tombstones;
+    int records, batches, empty_batches, tombstones, markers;
     int64_t last_offset_of[KEYS];        /* -1: the key has no record */
     bool there[OFFSETS_MAX];
 };
@@ -113,10 +115,12 @@ __attribute__((unused)) static struct survey survey_log(struct fixture *f) {
         struct kc_batch_header header;
         while (at < size && kc_batch_check_stored(kc_slice_make(bytes + at, size - at), &header) == KC_OK) {
             EXPECT(kc_batch_last_offset(&header) >= offset);
+            bool control = header.attributes & KC_ATTRIBUTE_CONTROL;
+            s.markers += control && header.record_count > 0;
             struct kc_record_iterator it;
             struct kc_record record;
             kc_record_iterator_init(&it, kc_slice_make(bytes + at + KC_BATCH_HEADER_SIZE, (size_t)header.size_bytes - KC_BATCH_HEADER_SIZE),
-                                    header.record_count);
+                                    control ? 0 : header.record_count);
             while (kc_record_next(&it, &record) == KC_OK) {
                 int64_t here = header.base_offset + record.offset_delta;
                 EXPECT(here <= kc_batch_last_offset(&header));
