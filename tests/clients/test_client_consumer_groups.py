@@ -66,6 +66,12 @@ def described(broker: Broker) -> Any:
     return call(broker, ApiKey.CONSUMER_GROUP_DESCRIBE, 1, ConsumerGroupDescribeRequest(group_ids=[GROUP])).groups[0]
 
 
+def rest(broker: Broker) -> tuple[str, int]:
+    """State and number of members, of one answer."""
+    group = described(broker)
+    return group.group_state, len(group.members)
+
+
 def kind_of_group(broker: Broker) -> tuple[str, str]:
     (group,) = call(broker, ApiKey.LIST_GROUPS, 5, ListGroupsRequest()).groups
     return group.group_type, group.group_state
@@ -98,8 +104,7 @@ def test_a_group_lives_on(
         members.append(Member(kind, broker, tmp_path, 2))
         await_that(lambda: share_all(members), "three members share the topic")
         await_that(lambda: all(member.committed() for member in members), "all of them commit")
-        await_that(lambda: described(broker).group_state == "Stable", "the group comes to rest")
-        assert len(described(broker).members) == 3
+        await_that(lambda: rest(broker) == ("Stable", 3), "the group of three comes to rest")
 
         victim, leaver, survivor = members
         victim.kill()

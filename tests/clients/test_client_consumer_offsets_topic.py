@@ -17,7 +17,7 @@ import pytest
 
 from harness import jars
 from harness.broker import ApacheKafka, Broker, OurBroker
-from harness.groups import call, plain
+from harness.groups import COORDINATOR_NOT_READY, await_coordinators, call, plain
 from harness.presence import MissingError, absent
 from harness.requests import create_topic
 from pykafka_core.protocol.api_keys import ApiKey
@@ -26,7 +26,6 @@ from pykafka_core.protocol.messages.consumer_group_heartbeat_request import (
     ConsumerGroupHeartbeatRequest,
     TopicPartitions,
 )
-from pykafka_core.protocol.messages.find_coordinator_request import FindCoordinatorRequest
 from pykafka_core.protocol.messages.heartbeat_request import HeartbeatRequest
 from pykafka_core.protocol.messages.join_group_request import JoinGroupRequest, JoinGroupRequestProtocol
 from pykafka_core.protocol.messages.list_groups_request import ListGroupsRequest
@@ -56,16 +55,6 @@ def kafka_is_here() -> None:
         absent(str(missing))
 
 
-def await_groups(broker: Broker) -> None:
-    deadline = time.monotonic() + 60
-    while (
-        call(broker, ApiKey.FIND_COORDINATOR, 3, FindCoordinatorRequest(key="any")).error_code
-        or call(broker, ApiKey.LIST_GROUPS, 5, ListGroupsRequest()).error_code
-    ):
-        assert time.monotonic() < deadline, "the groups are not loaded"
-        time.sleep(0.1)
-
-
 def beat(broker: Broker, group: str, member: str, epoch: int, **more: Any) -> Any:
     fields: dict[str, Any] = {"group_id": group, "member_id": member, "member_epoch": epoch}
     if epoch == 0:
@@ -73,7 +62,7 @@ def beat(broker: Broker, group: str, member: str, epoch: int, **more: Any) -> An
         fields |= {} if "subscribed_topic_regex" in more else {"subscribed_topic_names": [TOPIC]}
     request = ConsumerGroupHeartbeatRequest(**fields | more)
     deadline = time.monotonic() + 60
-    while (answer := call(broker, ApiKey.CONSUMER_GROUP_HEARTBEAT, 1, request)).error_code in (14, 15, 16):
+    while (answer := call(broker, ApiKey.CONSUMER_GROUP_HEARTBEAT, 1, request)).error_code in COORDINATOR_NOT_READY:
         assert time.monotonic() < deadline, "the coordinator does not get ready"
         time.sleep(0.1)
     assert answer.error_code == 0, answer.error_message
@@ -100,7 +89,7 @@ def commit(broker: Broker, group: str, member: str, epoch: int) -> None:
 
 def populate(broker: Broker) -> None:
     create_topic(broker.address, TOPIC, PARTITIONS)
-    await_groups(broker)
+    await_coordinators(broker, GROUPS)
     beat(broker, "two", "a", 0)
     commit(broker, "two", "a", 2)
     beat(broker, "two", "b", 0)
@@ -141,7 +130,7 @@ def populate(broker: Broker) -> None:
 
 
 def picture(broker: Broker) -> list[Any]:
-    await_groups(broker)
+    await_coordinators(broker, GROUPS)
     asked = [OffsetFetchRequestGroup(group_id=name, topics=None) for name in GROUPS]
     return [
         plain(call(broker, ApiKey.LIST_GROUPS, 5, ListGroupsRequest()).groups),

@@ -22,13 +22,20 @@ from harness.clients import ALL, Client
 from harness.clients.kafkajs_client import MODULES
 from pykafka_core.protocol.api_keys import ApiKey
 from pykafka_core.protocol.framing import decode_response, encode_request
-from pykafka_core.protocol.messages.offset_fetch_request import OffsetFetchRequest, OffsetFetchRequestTopic
+from pykafka_core.protocol.messages.find_coordinator_request import FindCoordinatorRequest
+from pykafka_core.protocol.messages.list_groups_request import ListGroupsRequest
+from pykafka_core.protocol.messages.offset_fetch_request import (
+    OffsetFetchRequest,
+    OffsetFetchRequestGroup,
+    OffsetFetchRequestTopic,
+)
 
 MEMBERS = Path(__file__).resolve().parent.parent / "members"
 TOPIC, GROUP, PARTITIONS = "shared", "group", 6
 SESSION_MS = 3_000
 RATE = 150
 WAIT_S = 60
+COORDINATOR_NOT_READY = {14, 15, 16}
 JAVA_SETTINGS = {
     "java-cooperative": "partition.assignment.strategy=org.apache.kafka.clients.consumer.CooperativeStickyAssignor",
     "java-consumer": "group.protocol=consumer",
@@ -136,6 +143,21 @@ def call(broker: Broker, key: ApiKey, version: int, body: Any) -> Any:
         connection.sendall(encode_request(key, version, 1, "test", body, with_length=True))
         size = int.from_bytes(answers.read(4), "big")
         return decode_response(key, version, answers.read(size))[1]
+
+
+def await_coordinators(broker: Broker, groups: list[str]) -> None:
+    """Until each of the groups has a coordinator that has loaded it. Apache Kafka takes over its partitions of
+    __consumer_offsets one by one, and ListGroups answers without an error and without those not yet taken over."""
+    asked = OffsetFetchRequest(groups=[OffsetFetchRequestGroup(group_id=name, topics=None) for name in groups])
+
+    def ready() -> bool:
+        # This one creates the topic where there is none yet.
+        found = call(broker, ApiKey.FIND_COORDINATOR, 3, FindCoordinatorRequest(key=groups[0])).error_code
+        fetched = call(broker, ApiKey.OFFSET_FETCH, 9, asked).groups
+        listed = call(broker, ApiKey.LIST_GROUPS, 5, ListGroupsRequest()).error_code
+        return not {found, listed, *(each.error_code for each in fetched)} & COORDINATOR_NOT_READY
+
+    await_that(ready, "the coordinators have loaded the groups")
 
 
 def committed(broker: Broker) -> dict[int, int]:

@@ -52,6 +52,9 @@ public final class GroupMember {
         settings.put("fetch.max.wait.ms", "50");
         settings.put("reconnect.backoff.max.ms", "200");
         settings.put("max.poll.records", "100");
+        // A client whose only broker is away forgets its metadata to begin anew, and a classic member takes that for a
+        // change of its topics and joins again. The tests ask what the broker makes of its own death.
+        settings.put("metadata.recovery.strategy", "none");
         for (int i = 5; i < arguments.length; i++) {
             int equals = arguments[i].indexOf('=');
             settings.put(arguments[i].substring(0, equals), arguments[i].substring(equals + 1));
