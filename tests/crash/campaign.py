@@ -1,6 +1,6 @@
 """A broker under load is killed, its machine loses power, its disk fails; then each acknowledged record is looked for.
 
-    python -m tests.crash.campaign kill|power|errors SECONDS [--seed N]
+    python -m tests.crash.campaign kill|power|errors|txn|txn-power SECONDS [--seed N]
 
 Each round has topics and a history of its own and is judged by the rules of history.py. The first round that breaks
 one ends the campaign with status 1, the rule, and the seed; `--seed` plays that round first (without its clock).
@@ -10,6 +10,7 @@ power   the file system under the broker is shut down without its journal being 
         ext4 and XFS on loop devices that the round makes itself; a topic with flush.messages=1 loses nothing, one
         without only a tail
 errors  the disk is full, a write fails, a sync fails, descriptors run out, the process is stopped for a while
+txn, txn-power   kills and power cuts under transactions: txn_rounds.py
 """
 
 from __future__ import annotations
@@ -36,13 +37,10 @@ from typing import Final
 from tests.broker.processes import BrokerProcess, broker_process, free_port
 from tests.broker.raw_client import RawClient, batch_of, create_topic, fetch, produce
 from tests.crash.load import RawProducer, Recorder, drain, end_offset, librdkafka_producer
+from tests.crash.txn_rounds import BrokenRule, txn_power_round, txn_round
 
 PARTITIONS: Final = 3
 QUICK: Final = ("--override", "num.network.threads=2", "--override", "log.cleaner.enable=false")
-
-
-class BrokenRule(Exception):
-    """A history that must not be."""
 
 
 def judge(recorder: Recorder, *, drained: bool, what: str) -> None:
@@ -376,7 +374,24 @@ def error_round(place: Path, chance: random.Random) -> dict[str, int]:
     return {"faults": len(ERRORS)}
 
 
-ROUNDS: Final = {"kill": kill_round, "power": power_round, "errors": error_round}
+def transactions_power_round(place: Path, chance: random.Random) -> dict[str, int]:
+    return txn_power_round(
+        place,
+        chance,
+        loop_file_system=loop_file_system,
+        cut_power=cut_power,
+        mount_again=mount_again,
+        boots=boots_of_their_own,
+    )
+
+
+ROUNDS: Final = {
+    "kill": kill_round,
+    "power": power_round,
+    "errors": error_round,
+    "txn": txn_round,
+    "txn-power": transactions_power_round,
+}
 
 
 def main() -> int:
