@@ -1,15 +1,19 @@
 """Runs what the group coordinator decides: appends its records to __consumer_offsets, keeps its timers, hands its
 answers to those who asked. Heartbeats that ask nothing of it are answered by the reactors (OpenHeartbeats).
 
-    ask      a step whose answer comes at once: heartbeat, commit, fetch, describe
+    ask      a step whose answer comes at once: heartbeat, commit, fetch, describe; a future where it waits for a disk
     wait     a step whose answer may come later: join, sync
     refusal  why a group cannot be asked about at this moment: its partition is being loaded, or is not there
 
 An `Append` is carried out and reported back to the coordinator before its next effect, so that nothing is acknowledged
-that is not in the log. __consumer_offsets is created when the first coordinator is asked for; what an earlier run left
-in it is read in the background, partition by partition.
+that is not in the log. Where the topic's flush.messages asks for more, the coordinator goes on at once and whatever it
+says of a group is held until the group's partition is synced; if that fails, the answer is NOT_COORDINATOR.
 
-Thread: asyncio; partitions are read on another. Source: org.apache.kafka.coordinator.group.GroupCoordinatorService.
+__consumer_offsets is created when the first coordinator is asked for; what an earlier run left in it is read in the
+background, partition by partition.
+
+Thread: asyncio; partitions are read and synced on another. Source:
+org.apache.kafka.coordinator.group.GroupCoordinatorService.
 """
 
 from __future__ import annotations
@@ -21,7 +25,8 @@ import time
 from collections.abc import Awaitable, Callable, Coroutine, Iterable
 from typing import TYPE_CHECKING, Any, Final
 
-from pykafka_core.broker.errors import RequestError
+from pykafka_core.broker.answers import Answers, result
+from pykafka_core.broker.coordinator_topic import PRODUCER_ERRORS, CoordinatorTopic
 from pykafka_core.broker.group_settings import consumer_group_config, group_config
 from pykafka_core.broker.group_topics import TopicViews, topics_changed
 from pykafka_core.coordinator.consumer_events import ConsumerEvent, GroupTimes, RegexesResolved, TopicsChanged
@@ -55,6 +60,7 @@ from pykafka_core.protocol.records.framing import encode_coordinator_key, encode
 if TYPE_CHECKING:
     from pykafka_core.broker.configs import Configs
     from pykafka_core.broker.groups_load import LoadedPartition
+    from pykafka_core.broker.syncs import Synced, Syncs
     from pykafka_core.broker.topic_admin import TopicAdmin
     from pykafka_core.broker.topics import RunningTopic, Topics
     from pykafka_core.metadata.store import MetadataChange, MetadataStore
@@ -68,17 +74,7 @@ OFFSETS_TOPIC: Final = "__consumer_offsets"
 EXPIRIES_PER_TURN: Final = 100
 """Groups whose offsets are looked at before others get their turn."""
 
-APPEND_ERRORS: Final[dict[int, ErrorCode]] = {
-    ErrorCode.UNKNOWN_TOPIC_OR_PARTITION: ErrorCode.COORDINATOR_NOT_AVAILABLE,
-    ErrorCode.NOT_ENOUGH_REPLICAS: ErrorCode.COORDINATOR_NOT_AVAILABLE,
-    ErrorCode.REQUEST_TIMED_OUT: ErrorCode.COORDINATOR_NOT_AVAILABLE,
-    ErrorCode.NOT_LEADER_OR_FOLLOWER: ErrorCode.NOT_COORDINATOR,
-    ErrorCode.KAFKA_STORAGE_ERROR: ErrorCode.NOT_COORDINATOR,
-    ErrorCode.MESSAGE_TOO_LARGE: ErrorCode.MESSAGE_TOO_LARGE,
-}
-"""What members are told of a failed append; any other failure is unexpected."""
-PRODUCER_ERRORS: Final = frozenset({ErrorCode.INVALID_PRODUCER_EPOCH, ErrorCode.INVALID_TXN_STATE})
-"""What a partition says of a transaction, to be told as it is."""
+TOLD_AS_THEY_ARE: Final = PRODUCER_ERRORS | {ErrorCode.MESSAGE_TOO_LARGE}
 TRANSACTIONAL: Final = 0x10
 
 
@@ -90,31 +86,33 @@ class Groups:
         topics: Topics,
         server: Server,
         configs: Configs,
+        syncs: Syncs,
         topic_admin: Callable[[], TopicAdmin],
         spawn: Callable[[Coroutine[Any, Any, None]], object],
     ) -> None:
         """`spawn` runs a coroutine for as long as the broker runs."""
         self._store: Final = store
-        self._topics: Final = topics
+        self._topic: Final = CoordinatorTopic(
+            OFFSETS_TOPIC,
+            topics=topics,
+            syncs=syncs,
+            topic_admin=topic_admin,
+            log=log,
+            told_as_they_are=TOLD_AS_THEY_ARE,
+        )
         self._server: Final = server
         self._configs: Final = configs
-        self._topic_admin: Final = topic_admin
         self._spawn: Final = spawn
         self._loop: Final = asyncio.get_running_loop()
         values = configs.broker_values()
-        self.coordinator: Final = GroupCoordinator(
-            group_config(values), consumer_group_config(values), self._times
-        )
+        self.coordinator: Final = GroupCoordinator(group_config(values), consumer_group_config(values), self._times)
         self._consumer_is_on: Final = "consumer" in values["group.coordinator.rebalance.protocols"]
         self._views: Final = TopicViews()
-        self._request = 0
-        self._answers: Final[dict[int, Any]] = {}
-        self._waiting: Final[dict[int, asyncio.Future[Any]]] = {}
+        self._answers: Final = Answers()
         self._timers: Final[dict[tuple[str, Timer], asyncio.TimerHandle]] = {}
         self._loading: Final[set[int]] = set()
-        self._creating: Final = asyncio.Lock()
         self._stopped = False
-        topic = topics.find(OFFSETS_TOPIC)
+        topic = self._topic.find()
         if topic is not None:
             self._loading.update(range(len(topic.partitions)))
             spawn(self._load(topic))
@@ -126,7 +124,7 @@ class Groups:
 
     def refusal(self, group_id: str) -> ErrorCode:
         """NONE if the group may be asked about."""
-        topic = self._topics.find(OFFSETS_TOPIC)
+        topic = self._topic.find()
         if topic is None or self._stopped:
             return ErrorCode.NOT_COORDINATOR
         if self._loading and partition_for(group_id, len(topic.partitions)) in self._loading:
@@ -148,23 +146,33 @@ class Groups:
 
     def request(self) -> int:
         """A number for a request's event."""
-        self._request += 1
-        return self._request
+        return self._answers.request()
 
     def ask(self, event: Any) -> Any:
-        """Take a step; return its answer, which must come at once."""
+        """Take a step. Returns its answer, or a future where that must wait for a disk: of the answer, or of an
+        ErrorCode if the disk has failed."""
         self._step(event)
-        return self._answers.pop(event.request)
+        answer = self._answers.take(event.request)
+        pending = self._topic.pending(event.group_id)
+        return answer if pending is None else asyncio.ensure_future(self._held(pending, answer))
+
+    async def _held(self, pending: Synced, answer: Any) -> Any:
+        return await self._topic.durable(pending) or answer
 
     def wait(self, event: Any) -> Awaitable[Any]:
-        """Take a step, now; the answer may take as long as other members do."""
-        answer = self._waiting[event.request] = self._loop.create_future()
+        """Take a step, now; the answer may take as long as other members do. It, or an ErrorCode if the disk has
+        failed."""
         self._step(event)
-        return answer
+        return self._waited(event.group_id, self._answers.take(event.request))
+
+    async def _waited(self, group_id: str, answer: Any) -> Any:
+        found = await result(answer)
+        pending = self._topic.pending(group_id)
+        return found if pending is None else await self._held(pending, found)
 
     def partition_of(self, group_id: str) -> int:
         """The group's partition of __consumer_offsets, which need not be there yet."""
-        topic = self._topics.find(OFFSETS_TOPIC)
+        topic = self._topic.find()
         if topic is not None:
             return partition_for(group_id, len(topic.partitions))
         return partition_for(group_id, self._configs.broker_values()["offsets.topic.num.partitions"])
@@ -178,10 +186,17 @@ class Groups:
 
     async def coordinator_error(self) -> ErrorCode:
         """NONE if this broker can be named as the coordinator of a group; the topic is made if it is missing."""
-        async with self._creating:
-            if self._topics.find(OFFSETS_TOPIC) is None and not self._stopped:
-                await self._create()
-        return ErrorCode.COORDINATOR_NOT_AVAILABLE if self._topics.find(OFFSETS_TOPIC) is None else ErrorCode.NONE
+        if self._topic.find() is None and not self._stopped:
+            values = self._configs.broker_values()
+            await self._topic.ensure(
+                values["offsets.topic.num.partitions"],
+                [
+                    ("cleanup.policy", "compact"),
+                    ("compression.type", "producer"),
+                    ("segment.bytes", str(values["offsets.topic.segment.bytes"])),
+                ],
+            )
+        return ErrorCode.COORDINATOR_NOT_AVAILABLE if self._topic.find() is None else ErrorCode.NONE
 
     @property
     def is_loading(self) -> bool:
@@ -203,7 +218,7 @@ class Groups:
         for effect in effects:
             match effect:
                 case Reply():
-                    self._reply(effect)
+                    self._answers.reply(effect.request, effect.answer)
                 case Append():
                     error = self._append(effect)
                     appended = Appended(group_id=effect.group_id, ticket=effect.ticket, error=error)
@@ -222,13 +237,6 @@ class Groups:
                     self._server.forget_group(effect.group_id)
                 case CloseHeartbeats():
                     self._server.close_group(effect.group_id)
-
-    def _reply(self, reply: Reply) -> None:
-        waiting = self._waiting.pop(reply.request, None)
-        if waiting is None:
-            self._answers[reply.request] = reply.answer
-        elif not waiting.done():
-            waiting.set_result(reply.answer)
 
     def _start_timer(self, effect: StartTimer) -> None:
         key = (effect.group_id, effect.timer)
@@ -256,9 +264,6 @@ class Groups:
         self._step(RegexesResolved(group_id=effect.group_id, topics=found, version=version, wall_ms=wall_ms))
 
     def _append(self, effect: Append) -> ErrorCode:
-        topic = self._topics.find(OFFSETS_TOPIC)
-        if topic is None:
-            return ErrorCode.NOT_COORDINATOR
         transaction = effect if isinstance(effect, AppendTransactional) else None
         builder = BatchBuilder() if transaction is None else transactional_builder(transaction)
         timestamp = time.time_ns() // 1_000_000
@@ -268,44 +273,16 @@ class Groups:
                 encode_coordinator_key(key),
                 None if value is None else encode_coordinator_value(value, version),
             )
-        partition = topic.partitions[partition_for(effect.group_id, len(topic.partitions))]
-        outcome = partition.append(
+        return self._topic.append(
+            effect.group_id,
             builder.finish(),
-            topic.native.config,
+            what="records of group",
+            count=len(effect.records),
             guard=0 if transaction is None else transaction.guard,
             by_coordinator=True,
         )
-        if not outcome.error_code:
-            return ErrorCode.NONE
-        if outcome.error_code in PRODUCER_ERRORS:
-            return ErrorCode(outcome.error_code)
-        log.error(
-            "Cannot write the records of group %r to %s-%d: %s",
-            effect.group_id, OFFSETS_TOPIC, partition.index, ErrorCode(outcome.error_code).meaning,
-        )  # fmt: skip
-        return APPEND_ERRORS.get(outcome.error_code, ErrorCode.UNKNOWN_SERVER_ERROR)
 
     # ---- the life of the topic
-
-    async def _create(self) -> None:
-        values = self._configs.broker_values()
-        admin = self._topic_admin()
-        try:
-            plan = admin.plan(
-                OFFSETS_TOPIC,
-                partition_count=values["offsets.topic.num.partitions"],
-                replication_factor=1,
-                configs=[
-                    ("cleanup.policy", "compact"),
-                    ("compression.type", "producer"),
-                    ("segment.bytes", str(values["offsets.topic.segment.bytes"])),
-                ],
-            )
-            (outcome,) = await admin.create([plan])
-            if isinstance(outcome, RequestError) and outcome.code != ErrorCode.TOPIC_ALREADY_EXISTS:
-                raise outcome
-        except RequestError as error:
-            log.error("Cannot create %s: %s", OFFSETS_TOPIC, error)
 
     async def _load(self, topic: RunningTopic) -> None:
         from pykafka_core.broker.groups_load import read_partition
@@ -391,6 +368,4 @@ class Groups:
 
 
 def transactional_builder(effect: AppendTransactional) -> BatchBuilder:
-    return BatchBuilder(
-        producer_id=effect.producer_id, producer_epoch=effect.producer_epoch, attributes=TRANSACTIONAL
-    )
+    return BatchBuilder(producer_id=effect.producer_id, producer_epoch=effect.producer_epoch, attributes=TRANSACTIONAL)

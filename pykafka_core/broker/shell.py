@@ -34,6 +34,7 @@ from pykafka_core.broker.log_care import LogCare
 from pykafka_core.broker.log_dirs import LogDirs
 from pykafka_core.broker.log_loading import StoppedError, load_topics
 from pykafka_core.broker.pump import Pump
+from pykafka_core.broker.syncs import Syncs
 from pykafka_core.broker.topics import Topics
 from pykafka_core.metadata.changes import bump_leader_epochs, elect_leaders, fence_broker, register_broker
 from pykafka_core.metadata.directories import LogDirectories, open_directories
@@ -241,6 +242,7 @@ class RunningBroker:
                 "topics": self._topics,
                 "log_dirs": log_dirs,
                 "opening": asyncio.Semaphore(OPENINGS_MAX),
+                "syncs": Syncs(self._spawn),
             },
             later={
                 "topic_admin": self._make_topic_admin,
@@ -263,6 +265,7 @@ class RunningBroker:
             configs=self._configs,
             producer_ids=self._ports["producer_ids"],
             markers=self._ports["markers"],
+            syncs=self._ports["syncs"],
             topic_admin=lambda: self._ports["topic_admin"],
             spawn=self._spawn,
         )
@@ -270,7 +273,12 @@ class RunningBroker:
     def _make_markers(self) -> Markers:
         from pykafka_core.broker.transaction_markers import Markers
 
-        return Markers(store=self._store, topics=self._topics, groups=lambda: self._ports["groups"])
+        return Markers(
+            store=self._store,
+            topics=self._topics,
+            syncs=self._ports["syncs"],
+            groups=lambda: self._ports["groups"],
+        )
 
     def _make_topic_admin(self) -> TopicAdmin:
         from pykafka_core.broker.topic_admin import TopicAdmin
@@ -308,6 +316,7 @@ class RunningBroker:
             topics=self._topics,
             server=self.server,
             configs=self._configs,
+            syncs=self._ports["syncs"],
             topic_admin=lambda: self._ports["topic_admin"],
             spawn=self._spawn,
         )

@@ -18,23 +18,22 @@ from pykafka_core.protocol.errors import ErrorCode
 
 if TYPE_CHECKING:
     from pykafka_core.broker.groups import Groups
+    from pykafka_core.broker.syncs import Synced, Syncs
     from pykafka_core.broker.topics import Topics
     from pykafka_core.coordinator.events import TopicPartition
     from pykafka_core.metadata.store import MetadataStore
-    from pykafka_core.native import Log
 
 __all__ = ["Markers"]
 
 log = logging.getLogger("kafka.coordinator.transaction.TransactionMarkerChannelManager")
 
-NO_FLUSH: Final = 2**63 - 1
-
 
 class Markers:
-    def __init__(self, *, store: MetadataStore, topics: Topics, groups: Callable[[], Groups]) -> None:
+    def __init__(self, *, store: MetadataStore, topics: Topics, syncs: Syncs, groups: Callable[[], Groups]) -> None:
         """`groups`: asked for when a marker goes to __consumer_offsets."""
         self._store: Final = store
         self._topics: Final = topics
+        self._syncs: Final = syncs
         self._groups: Final = groups
 
     def write(
@@ -77,15 +76,13 @@ class Markers:
                 error.name,
             )
             return error
+        self._syncs.appended(topic, index)
         if is_offsets:
             self._groups().end_transaction(index, producer_id, commit=commit)
         return ErrorCode.NONE
 
-    def to_sync(self, places: list[TopicPartition]) -> list[Log]:
-        """Logs that must be on the disk before a transaction with markers in them may be said to be complete."""
-        logs = []
-        for name, index in places:
-            topic = self._topics.find(name)
-            if topic is not None and topic.settings.flush_messages < NO_FLUSH and index < len(topic.partitions):
-                logs.append(topic.partitions[index].log)
-        return logs
+    def pending(self, place: TopicPartition) -> Synced | None:
+        """What must be waited for before a transaction with a marker there may be said to be complete; see
+        syncs.py."""
+        topic = self._topics.find(place[0])
+        return None if topic is None or place[1] >= len(topic.partitions) else self._syncs.pending(topic, place[1])

@@ -23,8 +23,8 @@ import time
 from collections.abc import Awaitable, Callable, Coroutine, Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Final
 
-from pykafka_core.broker.answers import result
-from pykafka_core.broker.errors import RequestError
+from pykafka_core.broker.answers import Answers, result
+from pykafka_core.broker.coordinator_topic import CoordinatorTopic
 from pykafka_core.coordinator.events import Now, TopicPartition
 from pykafka_core.coordinator.partitioning import partition_for
 from pykafka_core.coordinator.transaction_events import (
@@ -50,18 +50,18 @@ from pykafka_core.coordinator.transaction_events import (
 from pykafka_core.coordinator.transaction_records import transaction_key, transaction_value, value_version
 from pykafka_core.coordinator.transactions import TransactionCoordinator
 from pykafka_core.metadata.errors import MetadataError
-from pykafka_core.native import BatchBuilder, EngineError
+from pykafka_core.native import BatchBuilder
 from pykafka_core.protocol.errors import ErrorCode
 from pykafka_core.protocol.records.framing import encode_coordinator_key, encode_coordinator_value
 
 if TYPE_CHECKING:
     from pykafka_core.broker.configs import Configs
     from pykafka_core.broker.producer_ids import ProducerIds
+    from pykafka_core.broker.syncs import Synced, Syncs
     from pykafka_core.broker.topic_admin import TopicAdmin
     from pykafka_core.broker.topics import RunningTopic, Topics
     from pykafka_core.broker.transaction_markers import Markers
     from pykafka_core.metadata.store import MetadataChange, MetadataStore
-    from pykafka_core.native import Log
 
 __all__ = ["TRANSACTIONS_TOPIC", "Transactions"]
 
@@ -69,19 +69,9 @@ log = logging.getLogger("kafka.coordinator.transaction.TransactionCoordinator")
 
 TRANSACTIONS_TOPIC: Final = "__transaction_state"
 TRANSACTION_VERSION: Final = "transaction.version"
-NO_FLUSH: Final = 2**63 - 1
 ADD_VERSION: Final = 2
 EXPIRIES_PER_TURN: Final = 100
 """Transactional ids that are ended before others get their turn."""
-
-APPEND_ERRORS: Final[dict[int, ErrorCode]] = {
-    ErrorCode.UNKNOWN_TOPIC_OR_PARTITION: ErrorCode.COORDINATOR_NOT_AVAILABLE,
-    ErrorCode.NOT_ENOUGH_REPLICAS: ErrorCode.COORDINATOR_NOT_AVAILABLE,
-    ErrorCode.REQUEST_TIMED_OUT: ErrorCode.COORDINATOR_NOT_AVAILABLE,
-    ErrorCode.NOT_LEADER_OR_FOLLOWER: ErrorCode.NOT_COORDINATOR,
-    ErrorCode.KAFKA_STORAGE_ERROR: ErrorCode.NOT_COORDINATOR,
-}
-"""What producers are told of a failed append; any other failure is unexpected."""
 
 
 class Transactions:
@@ -93,16 +83,19 @@ class Transactions:
         configs: Configs,
         producer_ids: ProducerIds,
         markers: Markers,
+        syncs: Syncs,
         topic_admin: Callable[[], TopicAdmin],
         spawn: Callable[[Coroutine[Any, Any, None]], object],
     ) -> None:
         """`spawn` runs a coroutine for as long as the broker runs."""
         self._store: Final = store
+        self._topic: Final = CoordinatorTopic(
+            TRANSACTIONS_TOPIC, topics=topics, syncs=syncs, topic_admin=topic_admin, log=log
+        )
         self._topics: Final = topics
         self._configs: Final = configs
         self._producer_ids: Final = producer_ids
         self._markers: Final = markers
-        self._topic_admin: Final = topic_admin
         self._spawn: Final = spawn
         self._loop: Final = asyncio.get_running_loop()
         values = configs.broker_values()
@@ -113,14 +106,11 @@ class Transactions:
             ),
             transaction_version=self._transaction_version(),
         )
-        self._request = 0
-        self._answers: Final[dict[int, Any]] = {}
-        self._waiting: Final[dict[int, asyncio.Future[Any]]] = {}
+        self._answers: Final = Answers()
         self._retries: Final[set[asyncio.TimerHandle]] = set()
         self._loading: Final[set[int]] = set()
-        self._creating: Final = asyncio.Lock()
         self._stopped = False
-        topic = topics.find(TRANSACTIONS_TOPIC)
+        topic = self._topic.find()
         if topic is not None:
             self._loading.update(range(len(topic.partitions)))
             spawn(self._load(topic))
@@ -135,7 +125,7 @@ class Transactions:
 
     def refusal(self, transactional_id: str) -> ErrorCode:
         """NONE if the transactional id may be asked about."""
-        topic = self._topics.find(TRANSACTIONS_TOPIC)
+        topic = self._topic.find()
         if topic is None or self._stopped:
             return ErrorCode.NOT_COORDINATOR
         if self._loading and partition_for(transactional_id, len(topic.partitions)) in self._loading:
@@ -144,17 +134,12 @@ class Transactions:
 
     def request(self) -> int:
         """A number for a request's event."""
-        self._request += 1
-        return self._request
+        return self._answers.request()
 
     def ask(self, event: Any) -> Any:
         """Take a step; return its answer, or a future where that must wait for a disk."""
-        request = event.request
         self._step(event)
-        if request in self._answers:
-            return self._answers.pop(request)
-        answer = self._waiting[request] = self._loop.create_future()
-        return answer
+        return self._answers.take(event.request)
 
     async def init(self, transactional_id: str, timeout_ms: int, producer_id: int, epoch: int) -> ProducerAnswer:
         """InitProducerId of a transactional id. Raises MetadataError where producer ids have run out."""
@@ -205,11 +190,19 @@ class Transactions:
     async def coordinator_error(self) -> ErrorCode:
         """NONE if this broker can be named as the coordinator of a transactional id; the topic is made if it is
         missing."""
-        async with self._creating:
-            if self._topics.find(TRANSACTIONS_TOPIC) is None and not self._stopped:
-                await self._create()
-        there = self._topics.find(TRANSACTIONS_TOPIC) is not None
-        return ErrorCode.NONE if there else ErrorCode.COORDINATOR_NOT_AVAILABLE
+        if self._topic.find() is None and not self._stopped:
+            values = self._configs.broker_values()
+            await self._topic.ensure(
+                values["transaction.state.log.num.partitions"],
+                [
+                    ("cleanup.policy", "compact"),
+                    ("compression.type", "uncompressed"),
+                    ("min.insync.replicas", "1"),
+                    ("segment.bytes", str(values["transaction.state.log.segment.bytes"])),
+                    ("unclean.leader.election.enable", "false"),
+                ],
+            )
+        return ErrorCode.COORDINATOR_NOT_AVAILABLE if self._topic.find() is None else ErrorCode.NONE
 
     @property
     def is_loading(self) -> bool:
@@ -234,18 +227,11 @@ class Transactions:
                 case ExpectRecords():
                     self._expect(effect)
                 case TxnReply():
-                    self._reply(effect)
+                    self._answers.reply(effect.request, effect.answer)
                 case SpareTaken():
                     self._producer_ids.take(effect.producer_id)
                 case RetryLater():
                     self._retry_later(effect)
-
-    def _reply(self, reply: TxnReply) -> None:
-        waiting = self._waiting.pop(reply.request, None)
-        if waiting is None:
-            self._answers[reply.request] = reply.answer
-        elif not waiting.done():
-            waiting.set_result(reply.answer)
 
     def _retry_later(self, effect: RetryLater) -> None:
         if self._stopped:
@@ -261,17 +247,16 @@ class Transactions:
     # ---- what effects do
 
     def _append(self, effect: AppendState, now: Now) -> None:
-        error, partition_log = self._append_state(effect)
-        if error or partition_log is None:
+        error = self._append_state(effect)
+        pending = None if error else self._topic.pending(effect.transactional_id)
+        if pending is None:
             self._run(self.coordinator.step(StateAppended(effect.transactional_id, effect.ticket, error), now), now)
         else:
-            self._spawn(self._synced([partition_log], effect.transactional_id, effect.ticket, None))
+            self._spawn(self._state_synced(effect, pending))
 
-    def _append_state(self, effect: AppendState) -> tuple[ErrorCode, Log | None]:
-        """Append a record; name the log if it must be synced."""
-        topic = self._topics.find(TRANSACTIONS_TOPIC)
-        if topic is None or self._stopped:
-            return ErrorCode.NOT_COORDINATOR, None
+    def _append_state(self, effect: AppendState) -> ErrorCode:
+        if self._stopped:
+            return ErrorCode.NOT_COORDINATOR
         value = None
         if effect.state is not None:
             version = value_version(self.coordinator.transaction_version)
@@ -279,19 +264,14 @@ class Transactions:
         builder = BatchBuilder()
         key = encode_coordinator_key(transaction_key(effect.transactional_id))
         builder.add(time.time_ns() // 1_000_000, key, value)
-        partition = topic.partitions[partition_for(effect.transactional_id, len(topic.partitions))]
-        outcome = partition.append(builder.finish(), topic.native.config)
-        if outcome.error_code:
-            code = ErrorCode(outcome.error_code)
-            log.error(
-                "Cannot write the state of transactional id %r to %s-%d: %s",
-                effect.transactional_id, TRANSACTIONS_TOPIC, partition.index, code.meaning,
-            )  # fmt: skip
-            return APPEND_ERRORS.get(code, ErrorCode.UNKNOWN_SERVER_ERROR), None
-        return ErrorCode.NONE, partition.log if topic.settings.flush_messages < NO_FLUSH else None
+        return self._topic.append(effect.transactional_id, builder.finish(), what="state of transactional id")
+
+    async def _state_synced(self, effect: AppendState, pending: Synced) -> None:
+        error = await self._topic.durable(pending)
+        self._step(StateAppended(effect.transactional_id, effect.ticket, error))
 
     def _write_markers(self, effect: WriteMarkers, now: Now) -> None:
-        topic = self._topics.find(TRANSACTIONS_TOPIC)
+        topic = self._topic.find()
         if topic is None or self._stopped:
             return
         coordinator_epoch = topic.partitions[partition_for(effect.transactional_id, len(topic.partitions))].leader_epoch
@@ -306,31 +286,20 @@ class Transactions:
             )
             for place in effect.partitions
         }
-        logs = self._markers.to_sync([place for place, error in errors.items() if not error])
-        if logs:
-            self._spawn(self._synced(logs, effect.transactional_id, effect.ticket, errors))
+        pending = {place: self._markers.pending(place) for place, error in errors.items() if not error}
+        if any(pending.values()):
+            self._spawn(self._markers_synced(effect, errors, pending))
         else:
             self._run(self.coordinator.step(MarkersWritten(effect.transactional_id, effect.ticket, errors), now), now)
 
-    async def _synced(
+    async def _markers_synced(
         self,
-        logs: Sequence[Log],
-        transactional_id: str,
-        ticket: int,
-        marked: Mapping[TopicPartition, ErrorCode] | None,
+        effect: WriteMarkers,
+        errors: Mapping[TopicPartition, ErrorCode],
+        pending: Mapping[TopicPartition, Synced | None],
     ) -> None:
-        """Sync these logs, then report what was waiting for it. `marked`: None for an append of the state."""
-        error = ErrorCode.NONE
-        for each in logs:
-            try:
-                await asyncio.to_thread(each.flush)
-            except (EngineError, OSError):
-                error = ErrorCode.KAFKA_STORAGE_ERROR
-        if marked is None:
-            self._step(StateAppended(transactional_id, ticket, APPEND_ERRORS[error] if error else error))
-        else:
-            errors = dict.fromkeys(marked, error) if error else marked
-            self._step(MarkersWritten(transactional_id, ticket, errors))
+        synced = {place: await waiting for place, waiting in pending.items() if waiting is not None}
+        self._step(MarkersWritten(effect.transactional_id, effect.ticket, {**errors, **synced}))
 
     def _expect(self, effect: ExpectRecords) -> None:
         for name, index in effect.partitions:
@@ -363,28 +332,6 @@ class Transactions:
                 await asyncio.sleep(0)
 
     # ---- the life of the topic
-
-    async def _create(self) -> None:
-        values = self._configs.broker_values()
-        admin = self._topic_admin()
-        try:
-            plan = admin.plan(
-                TRANSACTIONS_TOPIC,
-                partition_count=values["transaction.state.log.num.partitions"],
-                replication_factor=1,
-                configs=[
-                    ("cleanup.policy", "compact"),
-                    ("compression.type", "uncompressed"),
-                    ("min.insync.replicas", "1"),
-                    ("segment.bytes", str(values["transaction.state.log.segment.bytes"])),
-                    ("unclean.leader.election.enable", "false"),
-                ],
-            )
-            (outcome,) = await admin.create([plan])
-            if isinstance(outcome, RequestError) and outcome.code != ErrorCode.TOPIC_ALREADY_EXISTS:
-                raise outcome
-        except RequestError as error:
-            log.error("Cannot create %s: %s", TRANSACTIONS_TOPIC, error)
 
     async def _load(self, topic: RunningTopic) -> None:
         from pykafka_core.broker.transactions_load import read_partition

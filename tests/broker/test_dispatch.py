@@ -99,6 +99,7 @@ def test_handlers_name_ports_that_exist() -> None:
         "transactions",
         "log_moves",
         "markers",
+        "syncs",
     }
     for key in set(SERVED) - WITHOUT_HANDLER:
         handler = find_handler(key)

@@ -11,6 +11,7 @@ from types import SimpleNamespace
 import pytest
 
 from pykafka_core.broker.handlers import RequestContext, find_handler
+from pykafka_core.broker.syncs import Syncs
 from pykafka_core.broker.topic_configs import topic_settings
 from pykafka_core.broker.topics import RunningTopic
 from pykafka_core.broker.txn_verification import NoTransactions, produce_error
@@ -87,6 +88,7 @@ class Rig:
             opening=asyncio.Semaphore(1),
             transactions=self.transactions,
             configs=SimpleNamespace(broker_values=lambda: self.values),
+            syncs=Syncs(asyncio.ensure_future),
         )
         (answer,) = response.responses
         return [(each.error_code, each.base_offset) for each in answer.partition_responses], answer

@@ -11,6 +11,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from pykafka_core.broker.answers import result
 from pykafka_core.broker.handlers import RequestContext, serves
 from pykafka_core.broker.operations import GROUP_OPERATIONS, NOT_ASKED
 from pykafka_core.coordinator.consumer_events import DescribeConsumerGroup
@@ -36,23 +37,25 @@ CLASSIC, CONSUMER = 0, 1
 
 
 @serves(ApiKey.CONSUMER_GROUP_DESCRIBE, 0, 1)
-def consumer_group_describe(
+async def consumer_group_describe(
     request: ConsumerGroupDescribeRequest, context: RequestContext, *, groups: Groups, store: MetadataStore
 ) -> ConsumerGroupDescribeResponse:
-    described = [describe(group_id, groups, store.image) for group_id in request.group_ids]
+    described = [await describe(group_id, groups, store.image) for group_id in request.group_ids]
     for group in described:
         asked = request.include_authorized_operations and group.error_code == ErrorCode.NONE
         group.authorized_operations = GROUP_OPERATIONS if asked else NOT_ASKED
     return ConsumerGroupDescribeResponse(groups=described)
 
 
-def describe(group_id: str, groups: Groups, image: MetadataImage) -> DescribedGroup:
+async def describe(group_id: str, groups: Groups, image: MetadataImage) -> DescribedGroup:
     error = groups.consumer_refusal()
     if not error:
         error = groups.refusal(group_id) if group_id else ErrorCode.INVALID_GROUP_ID
     if error:
         return DescribedGroup(group_id=group_id, error_code=error)
-    found = groups.ask(DescribeConsumerGroup(group_id=group_id, request=groups.request()))
+    found = await result(groups.ask(DescribeConsumerGroup(group_id=group_id, request=groups.request())))
+    if isinstance(found, ErrorCode):
+        return DescribedGroup(group_id=group_id, error_code=found)
     if isinstance(found, str):
         return DescribedGroup(group_id=group_id, error_code=ErrorCode.GROUP_ID_NOT_FOUND, error_message=found)
     return DescribedGroup(

@@ -12,9 +12,11 @@ Source: kafka.server.KafkaApis.handleConsumerGroupHeartbeat.
 
 from __future__ import annotations
 
+from collections.abc import Awaitable
 from typing import TYPE_CHECKING
 from uuid import uuid4
 
+from pykafka_core.broker.answers import answered
 from pykafka_core.broker.handlers import RequestContext, serves
 from pykafka_core.coordinator.consumer_events import ConsumerHeartbeat, ConsumerHeartbeatAnswer
 from pykafka_core.protocol.api_keys import ApiKey
@@ -35,7 +37,7 @@ OWN_ID_VERSION = 1
 @serves(ApiKey.CONSUMER_GROUP_HEARTBEAT, 0, 1)
 def consumer_group_heartbeat(
     request: ConsumerGroupHeartbeatRequest, context: RequestContext, *, groups: Groups
-) -> ConsumerGroupHeartbeatResponse:
+) -> ConsumerGroupHeartbeatResponse | Awaitable[ConsumerGroupHeartbeatResponse]:
     error = groups.consumer_refusal() or groups.refusal(request.group_id)
     if error:
         return ConsumerGroupHeartbeatResponse(error_code=error)
@@ -44,7 +46,7 @@ def consumer_group_heartbeat(
         owned = {}
         for each in request.topic_partitions:
             owned[each.topic_id] = owned.get(each.topic_id, frozenset()).union(each.partitions)
-    answer: ConsumerHeartbeatAnswer = groups.ask(
+    answer = groups.ask(
         ConsumerHeartbeat(
             group_id=request.group_id,
             request=groups.request(),
@@ -63,6 +65,12 @@ def consumer_group_heartbeat(
             makes_own_id=context.api_version >= OWN_ID_VERSION,
         )
     )
+    return answered(answer, respond)
+
+
+def respond(answer: ConsumerHeartbeatAnswer | ErrorCode) -> ConsumerGroupHeartbeatResponse:
+    if isinstance(answer, ErrorCode):
+        return ConsumerGroupHeartbeatResponse(error_code=answer)
     return ConsumerGroupHeartbeatResponse(
         error_code=answer.error,
         error_message=answer.message

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from pykafka_core.broker.answers import result
 from pykafka_core.broker.handlers import RequestContext, serves
 from pykafka_core.coordinator.events import DeleteGroup
 from pykafka_core.protocol.api_keys import ApiKey
@@ -22,11 +23,13 @@ if TYPE_CHECKING:
 
 
 @serves(ApiKey.DELETE_GROUPS, 0, 3)
-def delete_groups(request: DeleteGroupsRequest, context: RequestContext, *, groups: Groups) -> DeleteGroupsResponse:
+async def delete_groups(
+    request: DeleteGroupsRequest, context: RequestContext, *, groups: Groups
+) -> DeleteGroupsResponse:
     results = []
     for group_id in dict.fromkeys(request.groups_names):
         error: ErrorCode = groups.refusal(group_id)
         if not error:
-            error = groups.ask(DeleteGroup(group_id=group_id, request=groups.request()))
+            error = await result(groups.ask(DeleteGroup(group_id=group_id, request=groups.request())))
         results.append(DeletableGroupResult(group_id=group_id, error_code=error))
     return DeleteGroupsResponse(results=results)

@@ -12,6 +12,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from pykafka_core.broker.answers import result
 from pykafka_core.broker.handlers import RequestContext, serves
 from pykafka_core.broker.operations import GROUP_OPERATIONS, NOT_ASKED
 from pykafka_core.coordinator.events import DescribeGroup
@@ -32,21 +33,23 @@ DEAD = "Dead"
 
 
 @serves(ApiKey.DESCRIBE_GROUPS, 0, 6)
-def describe_groups(
+async def describe_groups(
     request: DescribeGroupsRequest, context: RequestContext, *, groups: Groups
 ) -> DescribeGroupsResponse:
-    described = [describe(group_id, context.api_version, groups) for group_id in request.groups]
+    described = [await describe(group_id, context.api_version, groups) for group_id in request.groups]
     for group in described:
         asked = request.include_authorized_operations and group.error_code == ErrorCode.NONE
         group.authorized_operations = GROUP_OPERATIONS if asked else NOT_ASKED
     return DescribeGroupsResponse(groups=described)
 
 
-def describe(group_id: str, version: int, groups: Groups) -> DescribedGroup:
+async def describe(group_id: str, version: int, groups: Groups) -> DescribedGroup:
     error = groups.refusal(group_id)
     if error:
         return DescribedGroup(group_id=group_id, error_code=error)
-    found = groups.ask(DescribeGroup(group_id=group_id, request=groups.request()))
+    found = await result(groups.ask(DescribeGroup(group_id=group_id, request=groups.request())))
+    if isinstance(found, ErrorCode):
+        return DescribedGroup(group_id=group_id, error_code=found)
     if isinstance(found, str):
         if version < NOT_FOUND_VERSION:
             return DescribedGroup(group_id=group_id, group_state=DEAD)

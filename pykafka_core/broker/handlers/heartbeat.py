@@ -8,8 +8,10 @@ Source: kafka.server.KafkaApis.handleHeartbeatRequest.
 
 from __future__ import annotations
 
+from collections.abc import Awaitable
 from typing import TYPE_CHECKING
 
+from pykafka_core.broker.answers import answered
 from pykafka_core.broker.handlers import RequestContext, serves
 from pykafka_core.coordinator.events import Heartbeat
 from pykafka_core.protocol.api_keys import ApiKey
@@ -22,7 +24,9 @@ if TYPE_CHECKING:
 
 
 @serves(ApiKey.HEARTBEAT, 0, 4)
-def heartbeat(request: HeartbeatRequest, context: RequestContext, *, groups: Groups) -> HeartbeatResponse:
+def heartbeat(
+    request: HeartbeatRequest, context: RequestContext, *, groups: Groups
+) -> HeartbeatResponse | Awaitable[HeartbeatResponse]:
     error = groups.refusal(request.group_id)
     if error == ErrorCode.COORDINATOR_LOAD_IN_PROGRESS:
         # The member is as alive as anybody can tell; its session begins when its group is there (as in Kafka).
@@ -37,4 +41,4 @@ def heartbeat(request: HeartbeatRequest, context: RequestContext, *, groups: Gro
                 generation=request.generation_id,
             )
         )
-    return HeartbeatResponse(error_code=error)
+    return answered(error, lambda error: HeartbeatResponse(error_code=error))

@@ -19,6 +19,7 @@ from uuid import uuid4
 from pykafka_core.broker.handlers import RequestContext, serves
 from pykafka_core.coordinator.events import JoinAnswer, JoinGroup
 from pykafka_core.protocol.api_keys import ApiKey
+from pykafka_core.protocol.errors import ErrorCode
 from pykafka_core.protocol.messages.join_group_request import JoinGroupRequest
 from pykafka_core.protocol.messages.join_group_response import JoinGroupResponse, JoinGroupResponseMember
 
@@ -52,6 +53,8 @@ async def join_group(request: JoinGroupRequest, context: RequestContext, *, grou
             supports_skipping_assignment=context.api_version >= SKIP_ASSIGNMENT_VERSION,
         )
     )
+    if isinstance(answer, ErrorCode):
+        answer = JoinAnswer(error=answer, member_id=request.member_id)
     return response(answer, context.api_version)
 
 

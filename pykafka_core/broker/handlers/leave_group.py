@@ -9,11 +9,14 @@ Source: kafka.server.KafkaApis.handleLeaveGroupRequest.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from collections.abc import Awaitable
+from typing import TYPE_CHECKING, Any
 
+from pykafka_core.broker.answers import answered
 from pykafka_core.broker.handlers import RequestContext, serves
 from pykafka_core.coordinator.events import LeaveGroup, Leaver
 from pykafka_core.protocol.api_keys import ApiKey
+from pykafka_core.protocol.errors import ErrorCode
 from pykafka_core.protocol.messages.leave_group_request import LeaveGroupRequest
 from pykafka_core.protocol.messages.leave_group_response import LeaveGroupResponse, MemberResponse
 
@@ -24,7 +27,9 @@ BATCHED_VERSION = 3
 
 
 @serves(ApiKey.LEAVE_GROUP, 0, 5)
-def leave_group(request: LeaveGroupRequest, context: RequestContext, *, groups: Groups) -> LeaveGroupResponse:
+def leave_group(
+    request: LeaveGroupRequest, context: RequestContext, *, groups: Groups
+) -> LeaveGroupResponse | Awaitable[LeaveGroupResponse]:
     error = groups.refusal(request.group_id)
     if error:
         return LeaveGroupResponse(error_code=error)
@@ -34,12 +39,19 @@ def leave_group(request: LeaveGroupRequest, context: RequestContext, *, groups: 
         if batched
         else [Leaver(member_id=request.member_id, instance_id=None)]
     )
-    answer = groups.ask(LeaveGroup(group_id=request.group_id, request=groups.request(), leavers=leavers))
-    if answer.error or not batched:
-        return LeaveGroupResponse(error_code=answer.error or answer.leavers[0][1])
-    return LeaveGroupResponse(
-        members=[
-            MemberResponse(member_id=leaver.member_id, group_instance_id=leaver.instance_id, error_code=error)
-            for leaver, error in answer.leavers
-        ]
+
+    def respond(answer: Any) -> LeaveGroupResponse:
+        if isinstance(answer, ErrorCode):
+            return LeaveGroupResponse(error_code=answer)
+        if answer.error or not batched:
+            return LeaveGroupResponse(error_code=answer.error or answer.leavers[0][1])
+        return LeaveGroupResponse(
+            members=[
+                MemberResponse(member_id=leaver.member_id, group_instance_id=leaver.instance_id, error_code=error)
+                for leaver, error in answer.leavers
+            ]
+        )
+
+    return answered(
+        groups.ask(LeaveGroup(group_id=request.group_id, request=groups.request(), leavers=leavers)), respond
     )

@@ -13,9 +13,10 @@ Source: kafka.server.KafkaApis.handleOffsetCommitRequest; org.apache.kafka.coord
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import TYPE_CHECKING
+from collections.abc import Awaitable, Mapping
+from typing import TYPE_CHECKING, Any
 
+from pykafka_core.broker.answers import answered
 from pykafka_core.broker.handlers import RequestContext, serves
 from pykafka_core.coordinator.events import CommitOffsets
 from pykafka_core.protocol.api_keys import ApiKey
@@ -42,7 +43,7 @@ Answers = Mapping["TopicPartition", ErrorCode] | ErrorCode
 @serves(ApiKey.OFFSET_COMMIT, 2, 10)
 def offset_commit(
     request: OffsetCommitRequest, context: RequestContext, *, groups: Groups, store: MetadataStore
-) -> OffsetCommitResponse:
+) -> OffsetCommitResponse | Awaitable[OffsetCommitResponse]:
     by_id = context.api_version >= TOPIC_ID_VERSION
     unknown = ErrorCode.UNKNOWN_TOPIC_ID if by_id else ErrorCode.UNKNOWN_TOPIC_OR_PARTITION
     image = store.image
@@ -64,7 +65,7 @@ def offset_commit(
                 for each in topic.partitions
                 if 0 <= each.partition_index < count
             ]
-    answers: Answers = groups.refusal(request.group_id)
+    answers: Any = groups.refusal(request.group_id)
     if not answers and offsets:
         answers = groups.ask(
             CommitOffsets(
@@ -81,22 +82,26 @@ def offset_commit(
                 api_version=context.api_version,
             )
         )
-    return OffsetCommitResponse(
-        topics=[
-            OffsetCommitResponseTopic(
-                name=topic.name,
-                topic_id=topic.topic_id,
-                partitions=[
-                    OffsetCommitResponsePartition(
-                        partition_index=each.partition_index,
-                        error_code=unknown if known is None else answer_of(answers, known, each.partition_index),
-                    )
-                    for each in topic.partitions
-                ],
-            )
-            for topic, known in topics
-        ]
-    )
+
+    def respond(answers: Answers) -> OffsetCommitResponse:
+        return OffsetCommitResponse(
+            topics=[
+                OffsetCommitResponseTopic(
+                    name=topic.name,
+                    topic_id=topic.topic_id,
+                    partitions=[
+                        OffsetCommitResponsePartition(
+                            partition_index=each.partition_index,
+                            error_code=unknown if known is None else answer_of(answers, known, each.partition_index),
+                        )
+                        for each in topic.partitions
+                    ],
+                )
+                for topic, known in topics
+            ]
+        )
+
+    return answered(answers, respond)
 
 
 def answer_of(answers: Answers, topic: TopicImage, index: int) -> ErrorCode:

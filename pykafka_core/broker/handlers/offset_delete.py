@@ -9,9 +9,10 @@ Source: kafka.server.KafkaApis.handleOffsetDeleteRequest.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import TYPE_CHECKING
+from collections.abc import Awaitable, Mapping
+from typing import TYPE_CHECKING, Any
 
+from pykafka_core.broker.answers import answered
 from pykafka_core.broker.handlers import RequestContext, serves
 from pykafka_core.coordinator.events import DeleteOffsets, TopicPartition
 from pykafka_core.protocol.api_keys import ApiKey
@@ -31,7 +32,7 @@ if TYPE_CHECKING:
 @serves(ApiKey.OFFSET_DELETE, 0, 0)
 def offset_delete(
     request: OffsetDeleteRequest, context: RequestContext, *, groups: Groups, store: MetadataStore
-) -> OffsetDeleteResponse:
+) -> OffsetDeleteResponse | Awaitable[OffsetDeleteResponse]:
     image = store.image
     known = [
         (topic.name, each.partition_index)
@@ -39,25 +40,29 @@ def offset_delete(
         for each in topic.partitions
         if topic.name in image.topics and 0 <= each.partition_index < len(image.topics[topic.name].partitions)
     ]
-    answers: Mapping[TopicPartition, ErrorCode] | ErrorCode = groups.refusal(request.group_id)
+    answers: Any = groups.refusal(request.group_id)
     if not answers:
         answers = groups.ask(DeleteOffsets(group_id=request.group_id, request=groups.request(), partitions=known))
-    if isinstance(answers, ErrorCode):
-        return OffsetDeleteResponse(error_code=answers)
-    return OffsetDeleteResponse(
-        topics=[
-            OffsetDeleteResponseTopic(
-                name=topic.name,
-                partitions=[
-                    OffsetDeleteResponsePartition(
-                        partition_index=each.partition_index,
-                        error_code=answers.get(
-                            (topic.name, each.partition_index), ErrorCode.UNKNOWN_TOPIC_OR_PARTITION
-                        ),
-                    )
-                    for each in topic.partitions
-                ],
-            )
-            for topic in request.topics
-        ]
-    )
+
+    def respond(answers: Mapping[TopicPartition, ErrorCode] | ErrorCode) -> OffsetDeleteResponse:
+        if isinstance(answers, ErrorCode):
+            return OffsetDeleteResponse(error_code=answers)
+        return OffsetDeleteResponse(
+            topics=[
+                OffsetDeleteResponseTopic(
+                    name=topic.name,
+                    partitions=[
+                        OffsetDeleteResponsePartition(
+                            partition_index=each.partition_index,
+                            error_code=answers.get(
+                                (topic.name, each.partition_index), ErrorCode.UNKNOWN_TOPIC_OR_PARTITION
+                            ),
+                        )
+                        for each in topic.partitions
+                    ],
+                )
+                for topic in request.topics
+            ]
+        )
+
+    return answered(answers, respond)

@@ -11,9 +11,10 @@ Source: kafka.server.KafkaApis.handleOffsetFetchRequest.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
+from pykafka_core.broker.answers import all_answered, answered
 from pykafka_core.broker.handlers import RequestContext, serves
 from pykafka_core.coordinator.events import CommittedOffset, FetchOffsets, OffsetsAnswer, TopicPartition
 from pykafka_core.protocol.api_keys import ApiKey
@@ -51,13 +52,23 @@ Found = CommittedOffset | ErrorCode | None
 @serves(ApiKey.OFFSET_FETCH, 1, 10)
 def offset_fetch(
     request: OffsetFetchRequest, context: RequestContext, *, groups: Groups, store: MetadataStore
-) -> OffsetFetchResponse:
-    version = context.api_version
+) -> OffsetFetchResponse | Awaitable[OffsetFetchResponse]:
+    version, image = context.api_version, store.image
     if version < GROUPS_VERSION:
         return single(request, version, groups)
-    by_id = version >= TOPIC_ID_VERSION
-    return OffsetFetchResponse(
-        groups=[one_group(group, request.require_stable, by_id, groups, store.image) for group in request.groups]
+    asked = [Asked(group, image if version >= TOPIC_ID_VERSION else None) for group in request.groups]
+
+    def respond(answers: Sequence[OffsetsAnswer | ErrorCode]) -> OffsetFetchResponse:
+        return OffsetFetchResponse(
+            groups=[one_group(group, whole(answer), image) for group, answer in zip(asked, answers, strict=True)]
+        )
+
+    return all_answered(
+        [
+            fetch(groups, each.group.group_id, each.wanted, request.require_stable, each.topic_ids, each.member)
+            for each in asked
+        ],
+        respond,
     )
 
 
@@ -68,11 +79,9 @@ def fetch(
     require_stable: bool,
     topic_ids: Mapping[str, bytes] = NO_TOPIC_IDS,
     member: tuple[str | None, int] = (None, NONE),
-) -> OffsetsAnswer:
-    error = groups.refusal(group_id)
-    if error:
-        return OffsetsAnswer(error=error)
-    answer: OffsetsAnswer = groups.ask(
+) -> Any:
+    """An OffsetsAnswer or an ErrorCode, or a future of it."""
+    return groups.refusal(group_id) or groups.ask(
         FetchOffsets(
             group_id=group_id,
             request=groups.request(),
@@ -83,51 +92,69 @@ def fetch(
             member_epoch=member[1],
         )
     )
-    return answer
 
 
-def single(request: OffsetFetchRequest, version: int, groups: Groups) -> OffsetFetchResponse:
+def whole(answer: OffsetsAnswer | ErrorCode) -> OffsetsAnswer:
+    return OffsetsAnswer(error=answer) if isinstance(answer, ErrorCode) else answer
+
+
+def single(
+    request: OffsetFetchRequest, version: int, groups: Groups
+) -> OffsetFetchResponse | Awaitable[OffsetFetchResponse]:
     asked = request.topics
     wanted = None if asked is None else [(topic.name, index) for topic in asked for index in topic.partition_indexes]
-    answer = fetch(groups, request.group_id, wanted, request.require_stable)
-    if answer.error and version >= GROUP_ERROR_VERSION:
-        return OffsetFetchResponse(error_code=answer.error)
-    offsets: dict[TopicPartition, Found] = dict(answer.offsets)
-    if answer.error:
-        offsets = dict.fromkeys(wanted or (), answer.error)
-    return OffsetFetchResponse(
-        topics=[
-            OffsetFetchResponseTopic(name=name, partitions=partitions)
-            for name, partitions in by_topic(offsets, OffsetFetchResponsePartition).items()
-        ]
-    )
+
+    def respond(found: OffsetsAnswer | ErrorCode) -> OffsetFetchResponse:
+        answer = whole(found)
+        if answer.error and version >= GROUP_ERROR_VERSION:
+            return OffsetFetchResponse(error_code=answer.error)
+        offsets: dict[TopicPartition, Found] = dict(answer.offsets)
+        if answer.error:
+            offsets = dict.fromkeys(wanted or (), answer.error)
+        return OffsetFetchResponse(
+            topics=[
+                OffsetFetchResponseTopic(name=name, partitions=partitions)
+                for name, partitions in by_topic(offsets, OffsetFetchResponsePartition).items()
+            ]
+        )
+
+    return answered(fetch(groups, request.group_id, wanted, request.require_stable), respond)
 
 
-def one_group(
-    asked: OffsetFetchRequestGroup, require_stable: bool, by_id: bool, groups: Groups, image: MetadataImage
-) -> OffsetFetchResponseGroup:
-    unknown: list[OffsetFetchRequestTopics] = []
-    wanted: list[TopicPartition] | None = None
-    topic_ids: dict[str, bytes] = {}
-    if asked.topics is not None:
-        wanted = []
-        for topic in asked.topics:
-            known = image.topic_by_id(topic.topic_id) if by_id else None
-            if by_id and known is None:
-                unknown.append(topic)
+class Asked:
+    """One group of a request; with topic ids in place of names, what they are in `image`."""
+
+    __slots__ = ("by_id", "group", "member", "topic_ids", "unknown", "wanted")
+
+    def __init__(self, group: OffsetFetchRequestGroup, image: MetadataImage | None) -> None:
+        self.group = group
+        self.member = (group.member_id, group.member_epoch)
+        self.by_id = image is not None
+        self.unknown: list[OffsetFetchRequestTopics] = []
+        self.wanted: list[TopicPartition] | None = None
+        self.topic_ids: dict[str, bytes] = {}
+        if group.topics is None:
+            return
+        self.wanted = []
+        for topic in group.topics:
+            known = image.topic_by_id(topic.topic_id) if image is not None else None
+            if self.by_id and known is None:
+                self.unknown.append(topic)
             else:
                 name = topic.name if known is None else known.name
                 if known is not None:
-                    topic_ids[name] = known.topic_id
-                wanted += [(name, index) for index in topic.partition_indexes]
-    member = (asked.member_id, asked.member_epoch)
-    answer = fetch(groups, asked.group_id, wanted, require_stable, topic_ids, member)
+                    self.topic_ids[name] = known.topic_id
+                self.wanted += [(name, index) for index in topic.partition_indexes]
+
+
+def one_group(asked: Asked, answer: OffsetsAnswer, image: MetadataImage) -> OffsetFetchResponseGroup:
+    group_id = asked.group.group_id
     if answer.error:
-        return OffsetFetchResponseGroup(group_id=asked.group_id, error_code=answer.error)
+        return OffsetFetchResponseGroup(group_id=group_id, error_code=answer.error)
     topics = []
     for name, partitions in by_topic(answer.offsets, OffsetFetchResponsePartitions).items():
         topic_id = ZERO_UUID
-        if by_id:
+        if asked.by_id:
             image_topic = image.topics.get(name)
             if image_topic is None:
                 continue  # all were asked for, and this one has no id that the client could know it by
@@ -141,9 +168,9 @@ def one_group(
                 for index in topic.partition_indexes
             ],
         )
-        for topic in unknown
+        for topic in asked.unknown
     ]
-    return OffsetFetchResponseGroup(group_id=asked.group_id, topics=topics)
+    return OffsetFetchResponseGroup(group_id=group_id, topics=topics)
 
 
 def by_topic(offsets: Any, make: Callable[..., Any]) -> dict[str, list[Any]]:

@@ -36,7 +36,6 @@ from pykafka_core.broker.txn_verification import (
     transactional_producer,
     verify,
 )
-from pykafka_core.native import EngineError
 from pykafka_core.protocol.api_keys import ApiKey
 from pykafka_core.protocol.errors import ErrorCode
 from pykafka_core.protocol.messages.produce_request import PartitionProduceData, ProduceRequest
@@ -46,13 +45,14 @@ from pykafka_core.protocol.messages.produce_response import (
     ProduceResponse,
     TopicProduceResponse,
 )
+from pykafka_core.records import BatchHeader
 
 if TYPE_CHECKING:
     from pykafka_core.broker.configs import Configs
+    from pykafka_core.broker.syncs import Syncs
     from pykafka_core.broker.topics import RunningTopic, Topics
     from pykafka_core.broker.txn_verification import Transactions
 
-NO_FLUSH = 2**63 - 1
 TOPIC_ID_VERSION_MIN = 13
 NO_ID = bytes(16)
 ALL_IN_SYNC, NONE, LEADER = -1, 0, 1
@@ -68,6 +68,7 @@ async def produce(
     opening: asyncio.Semaphore,
     transactions: Transactions,
     configs: Configs,
+    syncs: Syncs,
 ) -> ProduceResponse | None:
     by_id = context.api_version >= TOPIC_ID_VERSION_MIN
     verified = await verify_all(request, context, topics, transactions, configs)
@@ -81,7 +82,7 @@ async def produce(
             try:
                 if isinstance(verified, RequestError):
                     raise verified
-                partition = await append(found, data, request.acks, context, opening, verified)
+                partition = await append(found, data, request.acks, context, opening, syncs, verified)
             except RequestError as error:
                 partition = refusal(data.index, error)
                 refused = error.code
@@ -99,6 +100,7 @@ async def append(
     acks: int,
     context: RequestContext,
     opening: asyncio.Semaphore,
+    syncs: Syncs,
     verified: Mapping[tuple[str, int], int | RequestError],
 ) -> PartitionProduceResponse:
     """Append what goes to one partition. Raises RequestError."""
@@ -114,12 +116,10 @@ async def append(
             )
     partition = topic.partitions[data.index]
     outcome = partition.append(batch, topic.native.config, produce_version=context.api_version, guard=guard)
-    if outcome.error_code == ErrorCode.NONE and topic.settings.flush_messages < NO_FLUSH:
-        try:
-            # Sooner than a count above one asks for: these requests are few.
-            await asyncio.to_thread(partition.log.flush)
-        except (EngineError, OSError) as error:
-            raise RequestError(ErrorCode.KAFKA_STORAGE_ERROR) from error
+    if outcome.error_code == ErrorCode.NONE:
+        synced = syncs.appended(topic, data.index, BatchHeader.load(batch).record_count)
+        if synced is not None and await synced:
+            raise RequestError(ErrorCode.KAFKA_STORAGE_ERROR)
     return PartitionProduceResponse(
         index=data.index,
         error_code=outcome.error_code,

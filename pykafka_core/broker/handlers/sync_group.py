@@ -45,6 +45,8 @@ async def sync_group(request: SyncGroupRequest, context: RequestContext, *, grou
             assignments={each.member_id: each.assignment for each in request.assignments},
         )
     )
+    if isinstance(answer, ErrorCode):
+        return SyncGroupResponse(error_code=answer)
     return SyncGroupResponse(
         error_code=answer.error,
         protocol_type=answer.protocol_type,

@@ -17,6 +17,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
+from pykafka_core.broker.answers import result
 from pykafka_core.broker.groups import OFFSETS_TOPIC
 from pykafka_core.broker.handlers import RequestContext, serves
 from pykafka_core.coordinator.transactional_commits import CommitTransactionalOffsets
@@ -134,21 +135,23 @@ async def commit(
             error = verification_error(errors.get(place, ErrorCode.NONE), version) or groups.refusal(request.group_id)
             if error:
                 return error
-    answers: Answers = groups.ask(
-        CommitTransactionalOffsets(
-            group_id=request.group_id,
-            request=groups.request(),
-            member_id=request.member_id,
-            instance_id=request.group_instance_id,
-            generation=request.generation_id_or_member_epoch,
-            offsets=offsets,
-            unknown_group_error=ErrorCode.GROUP_ID_NOT_FOUND
-            if version >= TOPIC_ID_VERSION
-            else ErrorCode.ILLEGAL_GENERATION,
-            producer_id=request.producer_id,
-            producer_epoch=request.producer_epoch,
-            offsets_partition=index,
-            guard=guard,
+    answers: Answers = await result(
+        groups.ask(
+            CommitTransactionalOffsets(
+                group_id=request.group_id,
+                request=groups.request(),
+                member_id=request.member_id,
+                instance_id=request.group_instance_id,
+                generation=request.generation_id_or_member_epoch,
+                offsets=offsets,
+                unknown_group_error=ErrorCode.GROUP_ID_NOT_FOUND
+                if version >= TOPIC_ID_VERSION
+                else ErrorCode.ILLEGAL_GENERATION,
+                producer_id=request.producer_id,
+                producer_epoch=request.producer_epoch,
+                offsets_partition=index,
+                guard=guard,
+            )
         )
     )
     return answers

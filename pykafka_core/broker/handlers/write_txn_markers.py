@@ -13,13 +13,10 @@ Source: KIP-98, KIP-664, KIP-1228; kafka.server.KafkaApis.handleWriteTxnMarkersR
 
 from __future__ import annotations
 
-import asyncio
 from typing import TYPE_CHECKING
 
 from pykafka_core.broker.handlers import RequestContext, serves
-from pykafka_core.native import EngineError
 from pykafka_core.protocol.api_keys import ApiKey
-from pykafka_core.protocol.errors import ErrorCode
 from pykafka_core.protocol.messages.write_txn_markers_request import WriteTxnMarkersRequest
 from pykafka_core.protocol.messages.write_txn_markers_response import (
     WritableTxnMarkerPartitionResult,
@@ -58,9 +55,7 @@ async def write_txn_markers(
                     written.append(((topic.name, index), each))
             result.topics.append(WritableTxnMarkerTopicResult(name=topic.name, partitions=partitions))
     for place, each in written:
-        for partition_log in markers.to_sync([place]):
-            try:
-                await asyncio.to_thread(partition_log.flush)
-            except (EngineError, OSError):
-                each.error_code = ErrorCode.KAFKA_STORAGE_ERROR
+        pending = markers.pending(place)
+        if pending is not None:
+            each.error_code = await pending
     return response
