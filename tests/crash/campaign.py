@@ -166,22 +166,46 @@ def cut_power(broker: BrokerProcess, mount: Path) -> None:
 
 def mount_again(folder: Path, mount: Path) -> None:
     run("umount", mount)
-    run("mount", "-o", "loop", folder / f"{mount.name}.img", mount)
+    image = folder / f"{mount.name}.img"
+    deadline = time.monotonic() + 60
+    # The killed broker's mount namespace, or one that another campaign has copied meanwhile, may hold the file system a
+    # little longer; mounted again before that, it would be the one that was shut down.
+    while subprocess.run(["losetup", "-j", image], capture_output=True, text=True, check=True).stdout:
+        if time.monotonic() > deadline:
+            raise RuntimeError(f"{image} is still in use")
+        time.sleep(0.01)
+    run("mount", "-o", "loop", image, mount)
 
 
 def power_round(place: Path, chance: random.Random) -> dict[str, int]:
-    kind, port, cuts = chance.choice(["ext4", "xfs"]), free_port(), 4
+    """Each life judges what the one before has left, and goes on until its own power cut."""
+    kind, port, cuts = chance.choice(["ext4", "xfs"]), free_port(), 6
     acknowledged = lost = 0
     # Where process death would be told from a reboot, the broker must see another boot.
     boots = boots_of_their_own(place)
+    before: dict[str, Recorder] = {}
     with loop_file_system(place, kind) as mount:
-        for cut in range(cuts):
-            flushed, plain = Recorder(), Recorder()
-            names = {f"flushed-{cut}": flushed, f"plain-{cut}": plain}
+        for cut in range(cuts + 1):
             with broker_process(mount / "data", *QUICK, port=port, before_exec=next(boots)) as broker:
                 broker.await_ready()
-                make_topic(broker.bootstrap, f"flushed-{cut}", flush_messages=1, segment_bytes=1 << 20)
-                make_topic(broker.bootstrap, f"plain-{cut}", segment_bytes=1 << 20)
+                for name, recorder in before.items():
+                    seen = drain(recorder, broker.bootstrap, name, PARTITIONS, 1)
+                    judge(recorder, drained=name.startswith("flushed"), what=f"{name} on {kind} after a power cut")
+                    acknowledged += recorder.acknowledged
+                    lost += max(recorder.acknowledged - seen, 0)
+                    # It works on.
+                    with RawClient(broker.bootstrap) as client:
+                        (answer,) = produce(client, name, batch_of(b"on"))
+                        assert answer.error_code == 0
+                        assert end_offset(client, name, 0) == answer.base_offset + 1
+                if cut == cuts:
+                    assert broker.stop(chance.choice([signal.SIGKILL, signal.SIGTERM])) in (0, -signal.SIGKILL)
+                    break
+                before = {f"flushed-{cut}": Recorder(), f"plain-{cut}": Recorder()}
+                for name in before:
+                    flush = {"flush_messages": 1} if name.startswith("flushed") else {}
+                    make_topic(broker.bootstrap, name, segment_bytes=1 << 20, **flush)
+                flushed, plain = before.values()
                 with (
                     producing(flushed, broker.bootstrap, f"flushed-{cut}", chance, 3),
                     producing(plain, broker.bootstrap, f"plain-{cut}", chance, 2),
@@ -191,19 +215,6 @@ def power_round(place: Path, chance: random.Random) -> dict[str, int]:
                     cut_power(broker, mount)
                     broker.stop(signal.SIGKILL)
             mount_again(place, mount)
-            with broker_process(mount / "data", *QUICK, port=port, before_exec=next(boots)) as broker:
-                broker.await_ready()
-                for name, recorder in names.items():
-                    seen = drain(recorder, broker.bootstrap, name, PARTITIONS, 1)
-                    judge(recorder, drained=recorder is flushed, what=f"{name} on {kind} after a power cut")
-                    acknowledged += recorder.acknowledged
-                    lost += max(recorder.acknowledged - seen, 0)
-                # It works on.
-                with RawClient(broker.bootstrap) as client:
-                    (answer,) = produce(client, f"plain-{cut}", batch_of(b"on"))
-                    assert answer.error_code == 0
-                    assert end_offset(client, f"plain-{cut}", 0) == answer.base_offset + 1
-                broker.stop(signal.SIGKILL)
     return {"power cuts": cuts, "acknowledged": acknowledged, "unsynced and lost": lost}
 
 
@@ -403,24 +414,30 @@ def main() -> int:
     seed = int(time.time()) if words.seed is None else words.seed
     until = time.monotonic() + words.seconds
     totals: dict[str, int] = {"rounds": 0}
-    while totals["rounds"] == 0 or time.monotonic() < until:
-        folder = Path(tempfile.mkdtemp(prefix="kc-crash-"))
-        try:
-            for what, count in ROUNDS[words.kind](folder, random.Random(seed)).items():
-                totals[what] = totals.get(what, 0) + count
-        except BaseException as error:
-            print(
-                f"{words.kind}: seed {seed}: {type(error).__name__}: {error}\nthe files are left in {folder}",
-                file=sys.stderr,
-            )
-            if isinstance(error, BrokenRule):
-                return 1
-            raise
-        shutil.rmtree(folder, ignore_errors=True)
-        totals["rounds"] += 1
-        seed += 1
-    print(f"{words.kind}: {', '.join(f'{count} {what}' for what, count in totals.items())}")
+    try:
+        while totals["rounds"] == 0 or time.monotonic() < until:
+            play(words.kind, seed, totals)
+            seed += 1
+    except BrokenRule:
+        return 1
+    finally:
+        print(f"{words.kind}: {', '.join(f'{count} {what}' for what, count in totals.items())}", flush=True)
     return 0
+
+
+def play(kind: str, seed: int, totals: dict[str, int]) -> None:
+    """One round. Its files are left where something is wrong."""
+    folder = Path(tempfile.mkdtemp(prefix="kc-crash-"))
+    try:
+        counts = ROUNDS[kind](folder, random.Random(seed))
+    except BaseException as error:
+        where = f"the files are left in {folder}"
+        print(f"{kind}: seed {seed}: {type(error).__name__}: {error}\n{where}", file=sys.stderr)
+        raise
+    shutil.rmtree(folder, ignore_errors=True)
+    totals["rounds"] += 1
+    for what, count in counts.items():
+        totals[what] = totals.get(what, 0) + count
 
 
 if __name__ == "__main__":
