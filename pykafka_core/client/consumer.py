@@ -11,7 +11,7 @@ given out, nor records of aborted transactions where `read_committed` is set. CR
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from typing import Any, NamedTuple
 
 from pykafka_core._dataclass import dataclass
@@ -83,18 +83,30 @@ class Consumer:
         self._positions: dict[TopicPartition, int] = {}
         self._ends: dict[TopicPartition, int] = {}
         self._fetches: dict[int, asyncio.Task[list[ConsumedRecord]]] = {}
+        self._ready: list[ConsumedRecord] = []
+        """Fetched, and not given out yet: the positions are behind them already."""
         self._pause = 0.0
 
     def assign(self, positions: Mapping[TopicPartition, int]) -> None:
         """Read these partitions too, from an offset, from EARLIEST or from LATEST."""
         self._positions.update(positions)
 
-    def reassign(self, positions: Mapping[TopicPartition, int]) -> None:
-        """Read these partitions and no others. What was fetched of others, or from elsewhere, is not given out."""
-        for task in self._fetches.values():
-            task.cancel()
-        self._fetches.clear()
-        self._positions = dict(positions)
+    def revoke(self, partitions: Collection[TopicPartition]) -> None:
+        """Read these no more. What was fetched of them is not given out; the others go on where they are."""
+        if not partitions:
+            return
+        for node_id, task in list(self._fetches.items()):
+            if not task.done():
+                # It has moved no position yet. What it would bring may be of a partition that is assigned again.
+                task.cancel()
+            elif task.cancelled() or task.exception() is not None:
+                continue
+            else:
+                self._ready += task.result()
+            del self._fetches[node_id]
+        for place in partitions:
+            self._positions.pop(place, None)
+        self._ready = [each for each in self._ready if (each.topic, each.partition) in self._positions]
 
     def position(self, topic: str, partition: int) -> int:
         """The offset of the next record; EARLIEST or LATEST while that is not known."""
@@ -108,10 +120,12 @@ class Consumer:
     async def poll(self, timeout_seconds: float) -> list[ConsumedRecord]:
         """The next records, in order within each partition; none when there were none in this time.
 
-        Raises KafkaError where trying again would not help.
+        Raises KafkaError where trying again would not help. One that is cancelled loses nothing.
         """
         deadline = asyncio.get_running_loop().time() + timeout_seconds
         while True:
+            if self._ready:
+                return self._give_out()
             await self._start_fetches()
             left = deadline - asyncio.get_running_loop().time()
             if not self._fetches:
@@ -124,15 +138,18 @@ class Consumer:
             )
             if not done:
                 return []
-            found: list[ConsumedRecord] = []
             for node_id in [node_id for node_id, task in self._fetches.items() if task in done]:
-                found += self._fetches.pop(node_id).result()
-            if found:
+                self._ready += self._fetches.pop(node_id).result()
+            if self._ready:
                 try:
                     await self._start_fetches()
                 except KafkaError:
                     pass  # told by the next poll; what was read must not be lost
-                return found
+                return self._give_out()
+
+    def _give_out(self) -> list[ConsumedRecord]:
+        found, self._ready = self._ready, []
+        return found
 
     async def close(self) -> None:
         tasks = list(self._fetches.values())

@@ -2,7 +2,7 @@
 
     member = GroupMember(client, "group", ["topic"], GroupSettings())
     partitions = await member.join()
-    while reading: if member.must_rejoin: give up the partitions, and join again
+    while reading: if member.must_rejoin: give up what `to_revoke` names, and join again
     await member.commit({("topic", 0): 42})
     await member.leave()
 
@@ -10,6 +10,10 @@ The client should be the member's own: the answer to a join may take as long as 
 the same connection comes before it. A heartbeat runs in a task between join and leave; it only sets `must_rejoin`,
 since what a rebalance means is for the reader to say. If this member leads, it shares the partitions out
 (`assignors.py`).
+
+Where all the assignors of a member are cooperative (KIP-429), it keeps its partitions and reads on while it joins.
+After each join, `kept` names what it has had all the time and `revoked` what the group has taken; it stops to read
+that, and joins once more, so that another may have it. What it had and is in neither was lost: others may have it.
 
 Source: org.apache.kafka.clients.consumer.internals.{AbstractCoordinator,ConsumerCoordinator}, KIP-62, KIP-345, KIP-394.
 """
@@ -21,13 +25,13 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from pykafka_core._dataclass import dataclass
-from pykafka_core.client.assignors import ASSIGNORS, assign
+from pykafka_core.client.assignors import ASSIGNORS, COOPERATIVE_STICKY, assign_by_claims
 from pykafka_core.client.cluster import Client
 from pykafka_core.client.coordinators import call_coordinator
 from pykafka_core.client.errors import KafkaError, check
 from pykafka_core.client.groups import by_topic, committed_offsets, read_assignment
 from pykafka_core.client.settings import SettingsError, number
-from pykafka_core.protocol._codec import decode, encode
+from pykafka_core.protocol._codec import encode
 from pykafka_core.protocol.errors import ErrorCode
 
 __all__ = ["GroupMember", "GroupSettings"]
@@ -35,6 +39,12 @@ __all__ = ["GroupMember", "GroupSettings"]
 TopicPartition = tuple[str, int]
 
 CONSUMER = "consumer"
+UNKNOWN_GENERATION = -1
+DEFAULT_ASSIGNORS = (
+    "org.apache.kafka.clients.consumer.RangeAssignor,org.apache.kafka.clients.consumer.CooperativeStickyAssignor"
+)
+CLASSIC_ONLY = ("partition.assignment.strategy", "heartbeat.interval.ms", "session.timeout.ms")
+NEWER_ONLY = ("group.remote.assignor",)
 AGAIN = (ErrorCode.REBALANCE_IN_PROGRESS, ErrorCode.ILLEGAL_GENERATION, ErrorCode.UNKNOWN_MEMBER_ID)
 
 
@@ -44,15 +54,31 @@ class GroupSettings:
     rebalance_timeout_ms: int = 300_000
     heartbeat_interval_ms: int = 3_000
     group_instance_id: str | None = None
-    assignors: tuple[str, ...] = ("range",)
+    assignors: tuple[str, ...] = ("range", COOPERATIVE_STICKY)
+    is_classic: bool = True
+    """Whether the members share the partitions out; else the broker does (KIP-848)."""
+    server_assignor: str | None = None
+
+    @property
+    def is_cooperative(self) -> bool:
+        return self.assignors == (COOPERATIVE_STICKY,)
 
     @classmethod
     def load(cls, properties: Mapping[str, str]) -> GroupSettings:
         """From Kafka's names. Raises SettingsError."""
-        named = properties.get("partition.assignment.strategy", "org.apache.kafka.clients.consumer.RangeAssignor")
+        protocol = properties.get("group.protocol", "classic")
+        is_classic = protocol.lower() == "classic"
+        if not is_classic and protocol.lower() != CONSUMER:
+            raise SettingsError(
+                f"Invalid value {protocol} for configuration group.protocol: String must be one of (case insensitive): "
+                "CONSUMER, CLASSIC"
+            )
+        for name in NEWER_ONLY if is_classic else CLASSIC_ONLY:
+            if properties.get(name):
+                raise SettingsError(f"{name} cannot be set when group.protocol={protocol.upper()}")
+        named = properties.get("partition.assignment.strategy", DEFAULT_ASSIGNORS)
         names = [name.strip() for name in named.split(",") if name.strip()]
-        known = tuple(ASSIGNORS[name] for name in names if name in ASSIGNORS)
-        if not known:
+        if not names or any(name not in ASSIGNORS for name in names):
             raise SettingsError(
                 f"partition.assignment.strategy={named} is not supported: only {', '.join(ASSIGNORS)} are"
             )
@@ -61,7 +87,9 @@ class GroupSettings:
             rebalance_timeout_ms=number(properties, "max.poll.interval.ms", 300_000),
             heartbeat_interval_ms=number(properties, "heartbeat.interval.ms", 3_000),
             group_instance_id=properties.get("group.instance.id"),
-            assignors=known,
+            assignors=tuple(ASSIGNORS[name] for name in names),
+            is_classic=is_classic,
+            server_assignor=properties.get("group.remote.assignor") or None,
         )
 
 
@@ -75,8 +103,11 @@ class GroupMember:
         self.group_id = group_id
         self.topics = list(topics)
         self.member_id = ""
-        self.generation_id = -1
+        self.generation_id = UNKNOWN_GENERATION
         self.assignment: list[TopicPartition] = []
+        self.kept: list[TopicPartition] = []
+        self.revoked: list[TopicPartition] = []
+        self._previous: tuple[list[TopicPartition], int] = [], UNKNOWN_GENERATION
         self.unrest = asyncio.Event()
         """Set where `must_rejoin` is true, for a reader that waits for records meanwhile."""
         self.is_fenced = False
@@ -87,6 +118,10 @@ class GroupMember:
         """The group is being rebalanced, or has put this member out."""
         return self.unrest.is_set()
 
+    @property
+    def is_member(self) -> bool:
+        return self.generation_id >= 0
+
     async def join(self) -> list[TopicPartition]:
         """Become a member, or one of the next generation. Raises KafkaError."""
         await self._stop_heartbeat()
@@ -94,15 +129,26 @@ class GroupMember:
             try:
                 return await self._join_once()
             except KafkaError as error:
-                if error.code in (ErrorCode.ILLEGAL_GENERATION, ErrorCode.UNKNOWN_MEMBER_ID):
-                    self.member_id = ""
                 if error.code not in AGAIN:
                     raise
+                self._lose(error.code)
                 await asyncio.sleep(self._client.settings.retry_backoff_ms / 1000)
 
     def to_revoke(self) -> list[TopicPartition]:
-        """What has to be given up before joining again: in this protocol everything."""
-        return list(self.assignment)
+        """What has to be given up before joining again."""
+        return [place for place in self.assignment if place not in self._owned()]
+
+    def _owned(self) -> list[TopicPartition]:
+        """What it keeps while it joins."""
+        return list(self.assignment) if self._settings.is_cooperative and self.is_member else []
+
+    def _lose(self, code: int) -> None:
+        """What an answer says of the membership: it may be over, and the partitions are others' then."""
+        if code == ErrorCode.UNKNOWN_MEMBER_ID:
+            self.member_id = ""
+        if code in (ErrorCode.ILLEGAL_GENERATION, ErrorCode.UNKNOWN_MEMBER_ID):
+            self.generation_id = UNKNOWN_GENERATION
+            self.unrest.set()
 
     async def commit(
         self, offsets: Mapping[TopicPartition, int], leader_epochs: Mapping[TopicPartition, int] | None = None
@@ -113,6 +159,9 @@ class GroupMember:
 
         if not offsets:
             return
+        if not self.is_member:
+            # Without a generation it would be taken for a commit from outside the group, and set back what others did.
+            raise KafkaError(ErrorCode.UNKNOWN_MEMBER_ID)
         body = m.OffsetCommitRequest(
             group_id=self.group_id,
             generation_id_or_member_epoch=self.generation_id,
@@ -135,13 +184,16 @@ class GroupMember:
         )
         answer = await self._call(body, first_code, "offsetCommit", version_max=9)
         if first_code(answer) in AGAIN:
+            self._lose(first_code(answer))
             self.unrest.set()
         check(first_code(answer))
 
     async def committed(self) -> dict[TopicPartition, int]:
         """What the group has committed of this member's partitions. Raises KafkaError."""
-        found = await committed_offsets(self._client, self.group_id)
-        return {place: found[place].offset for place in self.assignment if place in found}
+        if not self.assignment:
+            return {}
+        found = await committed_offsets(self._client, self.group_id, self.assignment, require_stable=True)
+        return {place: each.offset for place, each in found.items()}
 
     async def leave(self) -> None:
         """A static member stays known to the group. Errors are of no consequence and are not told."""
@@ -177,7 +229,7 @@ class GroupMember:
             group_instance_id=settings.group_instance_id,
             protocol_type=CONSUMER,
             protocols=[
-                m.JoinGroupRequestProtocol(name=name, metadata=self._subscription()) for name in settings.assignors
+                m.JoinGroupRequestProtocol(name=name, metadata=self._subscription(name)) for name in settings.assignors
             ],
         )
         answer = await self._call(
@@ -196,40 +248,43 @@ class GroupMember:
                 timeout_ms=settings.rebalance_timeout_ms + self._client.settings.request_timeout_ms,
             )
         check(answer.error_code)
+        owned = self._owned()
         self.member_id, self.generation_id = answer.member_id, answer.generation_id
         shares: Mapping[str, bytes] = {}
         if answer.leader == answer.member_id and not answer.skip_assignment:
             shares = await self._share_out(answer.protocol_name or "", answer.members)
         self.assignment = read_assignment(await self._sync(answer.protocol_name, shares))
+        self._previous = list(self.assignment), self.generation_id
+        self.kept = [place for place in self.assignment if place in owned]
+        self.revoked = [place for place in owned if place not in self.assignment]
         self.unrest.clear()
+        if self.revoked:
+            self.unrest.set()
         self._heartbeat = asyncio.create_task(self._beat())
         return self.assignment
 
-    def _subscription(self) -> bytes:
-        from pykafka_core.protocol.messages.consumer_protocol_subscription import ConsumerProtocolSubscription
+    def _subscription(self, assignor: str) -> bytes:
+        from pykafka_core.client.subscriptions import write_subscription
 
-        # Version 0 says all that range and round robin want to know.
-        return b"\0\0" + encode(ConsumerProtocolSubscription(topics=sorted(self.topics), user_data=None), 0)
+        return write_subscription(assignor, self.topics, self._owned(), self.generation_id, self._previous)
 
     async def _share_out(self, protocol: str, members: Sequence[Any]) -> dict[str, bytes]:
         """Every member's assignment, encoded."""
+        from pykafka_core.client.subscriptions import read_claim
         from pykafka_core.protocol.messages import consumer_protocol_assignment as a
-        from pykafka_core.protocol.messages.consumer_protocol_subscription import ConsumerProtocolSubscription
 
         # Static members in the order of their instance ids, the others behind them in that of their member ids.
         keys = {
             (f"0{each.group_instance_id}" if each.group_instance_id else f"1{each.member_id}"): each for each in members
         }
-        subscriptions = {
-            key: list(decode(ConsumerProtocolSubscription, 0, each.metadata, 2)[0].topics) for key, each in keys.items()
-        }
+        claims = {key: read_claim(protocol, each.metadata) for key, each in keys.items()}
         counts: dict[str, int] = {}
-        for topic in sorted({topic for topics in subscriptions.values() for topic in topics}):
+        for topic in sorted({topic for claim in claims.values() for topic in claim.topics}):
             answer = await self._client.metadata([topic])
             if not answer.topics[0].error_code:
                 counts[topic] = len(answer.topics[0].partitions)
         found: dict[str, bytes] = {}
-        for key, partitions in assign(protocol, subscriptions, counts).items():
+        for key, partitions in assign_by_claims(protocol, claims, counts).items():
             message = a.ConsumerProtocolAssignment(
                 assigned_partitions=[
                     a.TopicPartition(topic=topic, partitions=indexes) for topic, indexes in by_topic(partitions).items()
@@ -262,7 +317,7 @@ class GroupMember:
     async def _beat(self) -> None:
         from pykafka_core.protocol.messages.heartbeat_request import HeartbeatRequest
 
-        while not self.must_rejoin:
+        while True:
             await asyncio.sleep(self._settings.heartbeat_interval_ms / 1000)
             body = HeartbeatRequest(
                 group_id=self.group_id,
@@ -276,8 +331,12 @@ class GroupMember:
                 continue
             if answer.error_code == ErrorCode.FENCED_INSTANCE_ID:
                 self.is_fenced = True
+            self._lose(answer.error_code)
             if answer.error_code in (*AGAIN, ErrorCode.FENCED_INSTANCE_ID):
                 self.unrest.set()
+            # In a rebalance it goes on: whoever takes its time to join again is a member still.
+            if self.is_fenced or not self.is_member:
+                return
 
     async def _stop_heartbeat(self) -> None:
         task, self._heartbeat = self._heartbeat, None

@@ -9,19 +9,24 @@
 `find_topics` returns the names to read; it is asked again now and then, as topics come and grow. What `took` was told
 is what gets committed: every `auto.commit.interval.ms`, before partitions are given up, and at the end. Records that
 were fetched and not taken come again to whoever reads the partition next.
+
+When the group is rebalanced, a partition is kept, and read on meanwhile; or given up, after a commit; or lost, because
+others may read it already, and then nothing is said of it any more.
 """
 
 from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable, Mapping
+from typing import Any
 
 from pykafka_core.client.admin import list_offsets
 from pykafka_core.client.cluster import Client
 from pykafka_core.client.consumer import ConsumedRecord, Consumer, ConsumerSettings
 from pykafka_core.client.errors import KafkaError
-from pykafka_core.client.group import GroupMember, GroupSettings
+from pykafka_core.client.group import GroupSettings
 from pykafka_core.client.groups import committed_offsets
+from pykafka_core.client.membership import make_member
 from pykafka_core.client.settings import number
 from pykafka_core.protocol.errors import ErrorCode
 
@@ -49,13 +54,14 @@ class GroupConsumer:
         self._client = client
         self._settings = settings
         self._coordinator = client.another()
-        self._member = GroupMember(self._coordinator, group_id, [], group_settings)
+        self._member = make_member(self._coordinator, group_id, [], group_settings)
         self._consumer = Consumer(client, settings)
         self._find_topics = find_topics
         self._commit_interval = None if commit_interval_ms is None else commit_interval_ms / 1000
         self._taken: dict[TopicPartition, tuple[int, int]] = {}
         self._topics: dict[str, int] = {}
         self._joined = False
+        self._joining: asyncio.Task[list[TopicPartition]] | None = None
         self._refresh_at = self._commit_at = 0.0
 
     @staticmethod
@@ -72,9 +78,13 @@ class GroupConsumer:
         while True:
             if clock() >= self._refresh_at:
                 await self._refresh()
-            if self._topics and (not self._joined or self._member.unrest.is_set()):
-                await self._rejoin()
-            if self._commit_interval is not None and self._joined and clock() >= self._commit_at:
+            if self._joining is not None and self._joining.done():
+                await self._take_over()
+            wants = self._member.unrest.is_set() if self._joined else bool(self._topics)
+            if self._joining is None and wants:
+                await self._prepare()
+                self._joining = asyncio.create_task(self._member.join())
+            if self._joining is None and self._joined and clock() >= self._commit_at:
                 await self._commit()
             found = await self._read(max(min(deadline, self._refresh_at) - clock(), 0.0))
             if found or clock() >= deadline:
@@ -89,10 +99,12 @@ class GroupConsumer:
     async def close(self) -> None:
         """Commit, leave the group and end."""
         await self._consumer.close()
+        if self._joining is not None:
+            self._joining.cancel()
+            await asyncio.gather(self._joining, return_exceptions=True)
         try:
             async with asyncio.timeout(CLOSE_SECONDS):
-                if self._joined and self._commit_interval is not None:
-                    await self._commit()
+                await self._commit()
                 # Also where the first positions could not be had: it is a member since it was given its partitions.
                 await self._member.leave()
         except TimeoutError:
@@ -101,16 +113,17 @@ class GroupConsumer:
             await self._coordinator.close()
 
     async def _read(self, seconds: float) -> list[ConsumedRecord]:
-        """Records, or none as soon as the group wants to know something."""
+        """Records, or none as soon as there is something to do for the group."""
         reading = asyncio.ensure_future(self._consumer.poll(seconds))
-        unrest = asyncio.ensure_future(self._member.unrest.wait())
+        unrest: asyncio.Future[Any] = self._joining or asyncio.ensure_future(self._member.unrest.wait())
         try:
             await asyncio.wait([reading, unrest], return_when=asyncio.FIRST_COMPLETED)
             return reading.result() if reading.done() else []
         finally:
-            for task in (reading, unrest):
+            own = [reading] if unrest is self._joining else [reading, unrest]
+            for task in own:
                 task.cancel()
-            await asyncio.gather(reading, unrest, return_exceptions=True)
+            await asyncio.gather(*own, return_exceptions=True)
 
     async def _refresh(self) -> None:
         """Join again when there are other topics or partitions than the group has shared out."""
@@ -127,26 +140,40 @@ class GroupConsumer:
         wait = REFRESH_SECONDS if counts else MISSING_TOPIC_SECONDS
         self._refresh_at = asyncio.get_running_loop().time() + wait
 
-    async def _rejoin(self) -> None:
-        if self._taken and self._commit_interval is not None:
-            await self._commit()
-        self._taken.clear()
-        self._consumer.reassign({})
+    async def _prepare(self) -> None:
+        """What has to be done before joining (again)."""
+        await self._commit()
+        self._give_up(self._member.to_revoke())
         if self._member.is_fenced:
             raise KafkaError(ErrorCode.FENCED_INSTANCE_ID)
         self._member.topics = list(self._topics)
-        partitions = await self._member.join()
-        positions = await self._positions(partitions)
-        self._taken = positions
-        self._consumer.reassign({place: offset for place, (offset, _) in positions.items()})
+
+    async def _take_over(self) -> None:
+        """The group has shared out anew."""
+        assert self._joining
+        joining, self._joining = self._joining, None
+        partitions = joining.result()
+        held = set(self._member.kept) & set(self._taken)
+        self._give_up([place for place in self._taken if place not in {*held, *self._member.revoked}])
+        await self._commit()
+        self._give_up(self._member.revoked)
+        positions = await self._positions([place for place in partitions if place not in held])
+        self._taken |= positions
+        self._consumer.assign({place: offset for place, (offset, _) in positions.items()})
         self._joined = True
         self._commit_at = asyncio.get_running_loop().time() + (self._commit_interval or 0.0)
+
+    def _give_up(self, partitions: list[TopicPartition]) -> None:
+        for place in partitions:
+            self._taken.pop(place, None)
+        self._consumer.revoke(partitions)
 
     async def _positions(self, partitions: list[TopicPartition]) -> dict[TopicPartition, tuple[int, int]]:
         """Where the group has stopped, or where it begins."""
         if not partitions:
             return {}
-        committed = await committed_offsets(self._coordinator, self._member.group_id)
+        group_id = self._member.group_id
+        committed = await committed_offsets(self._coordinator, group_id, partitions, require_stable=True)
         found = {
             place: (committed[place].offset, -1 if (epoch := committed[place].leader_epoch) is None else epoch)
             for place in partitions
@@ -175,6 +202,8 @@ class GroupConsumer:
 
     async def _commit(self) -> None:
         """What cannot be committed now comes with the next commit, or comes again to the next reader."""
+        if self._commit_interval is None:
+            return
         try:
             await self._member.commit(
                 {place: offset for place, (offset, _) in self._taken.items()},

@@ -6,6 +6,7 @@ is None for the older. Source: org.apache.kafka.clients.admin.KafkaAdminClient a
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
@@ -120,8 +121,6 @@ async def list_groups(
 
 async def until_loaded(client: Client, body: Any, node_id: int) -> Any:
     """The answer of a node, once its coordinator has read its groups."""
-    import asyncio
-
     deadline = asyncio.get_running_loop().time() + client.settings.default_api_timeout_ms / 1000
     while True:
         answer = await client.call(body, node_id=node_id, what="listGroups")
@@ -239,8 +238,14 @@ def read_assignment(data: bytes) -> list[TopicPartition]:
     return [(each.topic, index) for each in message.assigned_partitions for index in each.partitions]
 
 
-async def committed_offsets(client: Client, group_id: str) -> dict[TopicPartition, CommittedOffset]:
-    """Everything that a group has committed. Raises KafkaError."""
+async def committed_offsets(
+    client: Client, group_id: str, partitions: Iterable[TopicPartition] | None = None, *, require_stable: bool = False
+) -> dict[TopicPartition, CommittedOffset]:
+    """What a group has committed, of all partitions or of these. Raises KafkaError.
+
+    `require_stable`: wait for transactions with offsets of these partitions, as whoever reads on from there must
+    (KIP-447). A broker asked for all partitions does not name those that have a first offset pending.
+    """
     from pykafka_core.protocol.messages import offset_fetch_request as m
 
     def code_of(answer: Any) -> int:
@@ -248,20 +253,36 @@ async def committed_offsets(client: Client, group_id: str) -> dict[TopicPartitio
         return code
 
     connection = await client.connect(what="listConsumerGroupOffsets")
-    if connection.version_of(ApiKey.OFFSET_FETCH) >= 8:
-        body = m.OffsetFetchRequest(groups=[m.OffsetFetchRequestGroup(group_id=group_id, topics=None)])
+    version = connection.version_of(ApiKey.OFFSET_FETCH)
+    named = None if partitions is None else by_topic(partitions).items()
+    if version >= 8:
+        topics = None
+        if named is not None:
+            topics = [m.OffsetFetchRequestTopics(name=name, partition_indexes=indexes) for name, indexes in named]
+        body = m.OffsetFetchRequest(groups=[m.OffsetFetchRequestGroup(group_id=group_id, topics=topics)])
     else:
         body = m.OffsetFetchRequest(group_id=group_id, topics=None)
-    # From version 10 on topics are named by id.
-    answer, _ = await call_coordinator(client, group_id, body, code_of, what="listConsumerGroupOffsets", version_max=9)
-    check(code_of(answer))
+        if named is not None:
+            body.topics = [m.OffsetFetchRequestTopic(name=name, partition_indexes=indexes) for name, indexes in named]
+    body.require_stable = require_stable and version >= 7
+    while True:
+        # From version 10 on topics are named by id.
+        answer, _ = await call_coordinator(
+            client, group_id, body, code_of, what="listConsumerGroupOffsets", version_max=9
+        )
+        check(code_of(answer))
+        answered = answer.groups[0].topics if answer.groups else answer.topics
+        codes = {each.error_code for topic in answered for each in topic.partitions}
+        if ErrorCode.UNSTABLE_OFFSET_COMMIT not in codes:
+            break
+        await asyncio.sleep(client.settings.retry_backoff_ms / 1000)
     return {
         (topic.name, each.partition_index): CommittedOffset(
             offset=each.committed_offset,
             leader_epoch=each.committed_leader_epoch if each.committed_leader_epoch >= 0 else None,
             metadata=each.metadata or "",
         )
-        for topic in (answer.groups[0].topics if answer.groups else answer.topics)
+        for topic in answered
         for each in topic.partitions
         if not each.error_code and each.committed_offset >= 0
     }

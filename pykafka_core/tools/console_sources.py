@@ -91,11 +91,6 @@ def in_group(
     """Raises SettingsError."""
     from pykafka_core.client.group import GroupSettings
     from pykafka_core.client.group_consumer import GroupConsumer
-    from pykafka_core.client.settings import SettingsError
-
-    protocol = properties.get("group.protocol", "classic")
-    if protocol.lower() != "classic":
-        raise SettingsError(f"group.protocol={protocol} is not supported: only classic is")
 
     async def find_topics() -> list[str]:
         topic = options.last("topic")

@@ -169,18 +169,21 @@ class Reading:
         self.date_format = options.last("date-format") or DATE_FORMAT
         self.records = self.bytes = 0
         self.join_ms = self.round_join_ms = 0
+        self.places: dict[tuple[str, int], int] = {}
+        """Where to go on with the partitions that a rebalance leaves to this member."""
 
     async def run(self, client: Client) -> None:
         """Raises KafkaError."""
         from pykafka_core.client.cluster import Client as OwnClient
-        from pykafka_core.client.group import GroupMember, GroupSettings
+        from pykafka_core.client.group import GroupSettings
+        from pykafka_core.client.membership import make_member
         from pykafka_core.client.settings import parse_addresses
 
         began_ms = now_ms()
         topics = await self.topics(client)
         settings = GroupSettings.load(self.properties)
         async with OwnClient(parse_addresses(self.options.last("bootstrap-server") or ""), client.settings) as own:
-            member = GroupMember(own, self.properties["group.id"], topics, settings)
+            member = make_member(own, self.properties["group.id"], topics, settings)
             try:
                 await self.read(client, member, began_ms)
             finally:
@@ -211,6 +214,7 @@ class Reading:
         while self.records < self.count:
             joining_ms = now_ms()
             partitions = await member.join()
+            self.places = {place: offset for place, offset in self.places.items() if place in member.kept}
             elapsed_ms = now_ms() - joining_ms
             self.join_ms += elapsed_ms
             self.round_join_ms += elapsed_ms
@@ -226,7 +230,8 @@ class Reading:
 
         load: FetchLoad | None = None
         if partitions:
-            positions = await self.positions(client, member, partitions)
+            known = self.places | await self.positions(client, member, partitions)
+            positions = {place: known[place] for place in partitions}
             load = await open_fetch_load(client, positions, self.properties, record_count=self.count - self.records)
         before_records, before_bytes = self.records, self.bytes
         try:
@@ -246,8 +251,10 @@ class Reading:
                     return False
             return True
         finally:
-            if load is not None and self.properties.get("enable.auto.commit", "true").lower() != "false":
-                await commit(member, {place: load.offset(number) for number, place in enumerate(partitions)})
+            if load is not None:
+                self.places = {place: load.offset(number) for number, place in enumerate(partitions)}
+                if self.properties.get("enable.auto.commit", "true").lower() != "false":
+                    await commit(member, self.places)
 
     async def positions(
         self, client: Client, member: GroupMember, partitions: list[tuple[str, int]]
@@ -257,12 +264,12 @@ class Reading:
 
         committed = await member.committed()
         start = -1 if "from-latest" in self.options else -2
-        asked = {place: start for place in partitions if place not in committed}
+        asked = {place: start for place in partitions if place not in committed and place not in self.places}
         for place, outcome in (await list_offsets(client, asked) if asked else {}).items():
             if isinstance(outcome, KafkaError):
                 raise outcome
             committed[place] = max(outcome[0], 0)
-        return {place: committed[place] for place in partitions}
+        return {place: committed[place] for place in partitions if place not in self.places}
 
     async def step(self, client: Client, load: FetchLoad, partitions: list[tuple[str, int]]) -> None:
         from pykafka_core.client.admin import list_offsets

@@ -83,7 +83,11 @@ def run(given: Given) -> int:
         )
     properties = load_properties(given.last("command-config") or given.last("consumer.config"))
     properties["auto.offset.reset"] = policy
-    properties["partition.assignment.strategy"] = given.last("assignment-strategy") or RANGE
+    properties["group.protocol"] = protocol
+    if protocol == "CLASSIC":
+        properties["partition.assignment.strategy"] = given.last("assignment-strategy") or RANGE
+    elif given.last("group-remote-assignor") is not None:
+        properties["group.remote.assignor"] = given.last("group-remote-assignor") or ""
     for option, name in (("group-instance-id", "group.instance.id"), ("session-timeout", "session.timeout.ms")):
         value = given.last(option)
         if value is not None:

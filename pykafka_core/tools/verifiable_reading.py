@@ -34,8 +34,6 @@ class Reading:
         self.group_settings = group_settings
         self.consumer_settings = consumer_settings
         self.topic, self.group_id = given.last("topic") or "", given.last("group-id") or ""
-        self.is_classic = (given.last("group-protocol") or "classic").lower() == "classic"
-        self.server_assignor = given.last("group-remote-assignor")
         limit = given.number("max-messages")
         self.left = -1 if limit is None or limit < 0 else limit
         self.verbose = "verbose" in given
@@ -48,7 +46,8 @@ class Reading:
     async def run(self, client: Client) -> int:
         from pykafka_core.client.cluster import Client as OwnClient
         from pykafka_core.client.errors import KafkaError
-        from pykafka_core.client.group import GroupMember, GroupSettings
+        from pykafka_core.client.group import GroupSettings
+        from pykafka_core.client.membership import make_member
         from pykafka_core.client.settings import ClientSettings, parse_addresses
 
         assert isinstance(self.settings, ClientSettings)
@@ -58,13 +57,7 @@ class Reading:
             loop.add_signal_handler(number, self.end, 128 + number)
         print_event("startup_complete")
         async with OwnClient(parse_addresses(self.servers), self.settings) as own:
-            member = GroupMember(own, self.group_id, [self.topic], self.group_settings)
-            if not self.is_classic:
-                from pykafka_core.client.consumer_member import ConsumerMember
-
-                member = ConsumerMember(
-                    own, self.group_id, [self.topic], self.group_settings, server_assignor=self.server_assignor
-                )
+            member = make_member(own, self.group_id, [self.topic], self.group_settings)
             try:
                 while self.left != 0 and not self.stop.is_set():
                     await self.read_generation(client, member)
@@ -98,7 +91,7 @@ class Reading:
         from pykafka_core.client.consumer import Consumer, ConsumerSettings
 
         assert isinstance(self.consumer_settings, ConsumerSettings)
-        kept = list(member.assignment)
+        before = list(member.assignment)
         joined = asyncio.create_task(member.join())
         stopped = asyncio.create_task(self.stop.wait())
         await asyncio.wait([joined, stopped], return_when=asyncio.FIRST_COMPLETED)
@@ -107,9 +100,12 @@ class Reading:
             joined.cancel()
             await asyncio.gather(joined, return_exceptions=True)
             return
-        added = [place for place in joined.result() if place not in kept]
-        if added or not kept:
-            print_event("partitions_assigned", partitions=shown(added))
+        await joined
+        gone = [place for place in before if place not in member.kept]
+        if gone:
+            print_event("partitions_revoked", partitions=shown(gone))
+        added = [place for place in member.assignment if place not in member.kept]
+        print_event("partitions_assigned", partitions=shown(added))
         consumer = Consumer(client, self.consumer_settings)
         consumer.assign(await self.positions(member))
         self.committed_at = asyncio.get_running_loop().time()

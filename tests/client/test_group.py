@@ -101,6 +101,6 @@ def test_partitions_are_shared_out_as_kafka_does(
 
 
 def test_an_assignor_that_is_not_known_is_refused() -> None:
-    assert GroupSettings.load({}).assignors == ("range",)
+    assert GroupSettings.load({}).assignors == ("range", "cooperative-sticky")
     with pytest.raises(SettingsError, match=r"partition\.assignment\.strategy=org\.example\.Foo is not supported"):
         GroupSettings.load({"partition.assignment.strategy": "org.example.Foo"})

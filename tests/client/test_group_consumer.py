@@ -8,105 +8,18 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Callable
 
 import pytest
+from group_members import Member, produce, until
 
 from pykafka_core.client.admin import create_partitions, create_topic
 from pykafka_core.client.cluster import Client
-from pykafka_core.client.consumer import EARLIEST, ConsumerSettings
+from pykafka_core.client.consumer import ConsumerSettings
 from pykafka_core.client.errors import KafkaError
 from pykafka_core.client.group import GroupSettings
 from pykafka_core.client.group_consumer import GroupConsumer
-from pykafka_core.client.groups import committed_offsets, describe_group
-from pykafka_core.client.producer import Producer
+from pykafka_core.client.groups import committed_offsets
 from pykafka_core.client.settings import ClientSettings
-
-
-class Member:
-    """A consumer that runs until it is closed or killed."""
-
-    def __init__(self, client: Client, topic: str, group_id: str, commit_interval_ms: int | None = 5_000) -> None:
-        async def topics() -> list[str]:
-            return [topic]
-
-        self.consumer = GroupConsumer(
-            client,
-            group_id,
-            ConsumerSettings(reset_to=EARLIEST, fetch_wait_ms_max=100),
-            GroupSettings(heartbeat_interval_ms=100, session_timeout_ms=6000),
-            topics,
-            commit_interval_ms=commit_interval_ms,
-        )
-        self.values: list[bytes | None] = []
-        self.task = asyncio.create_task(self._run())
-
-    async def _run(self) -> None:
-        while True:
-            for record in await self.consumer.poll(10.0):
-                self.values.append(record.record.value)
-                self.consumer.took(record)
-
-    @property
-    def partitions(self) -> list[int]:
-        return sorted(index for _, index in self.consumer._taken)
-
-    async def kill(self) -> None:
-        """End without a word to the coordinator: no commit, no leave, no heartbeat."""
-        self.task.cancel()
-        await asyncio.gather(self.task, return_exceptions=True)
-        await self.consumer._member._stop_heartbeat()
-        await self.consumer._consumer.close()
-        await self.consumer._coordinator.close()
-
-    async def close(self) -> None:
-        self.task.cancel()
-        await asyncio.gather(self.task, return_exceptions=True)
-        await self.consumer.close()
-
-
-async def until(condition: Callable[[], bool], *members: Member) -> None:
-    deadline = time.monotonic() + 40
-    while not condition():
-        for member in members:
-            if member.task.done():
-                member.task.result()
-        assert time.monotonic() < deadline, [member.partitions for member in members]
-        await asyncio.sleep(0.02)
-
-
-async def produce(client: Client, topic: str, start: int, end: int, partitions: int) -> None:
-    producer = Producer(client)
-    for number in range(start, end):
-        await producer.send(topic, b"%d" % number, partition=number % partitions)
-    await producer.close()
-
-
-async def test_partitions_move_as_members_come_go_and_die(address: tuple[str, int]) -> None:
-    async with Client([address]) as client:
-        await create_topic(client, "moving", partition_count=6)
-        await produce(client, "moving", 0, 60, 6)
-        first, second = Member(client, "moving", "movers"), Member(client, "moving", "movers")
-        await until(lambda: sorted(first.partitions + second.partitions) == [0, 1, 2, 3, 4, 5], first, second)
-        await until(lambda: len(first.partitions) == len(second.partitions) == 3, first, second)
-        third = Member(client, "moving", "movers")
-        everyone = (first, second, third)
-        await until(lambda: all(len(each.partitions) == 2 for each in everyone), *everyone)
-        assert sorted(first.partitions + second.partitions + third.partitions) == [0, 1, 2, 3, 4, 5]
-        await produce(client, "moving", 60, 120, 6)
-        wanted = {b"%d" % number for number in range(120)}
-        await until(lambda: {*first.values, *second.values, *third.values} == wanted, *everyone)
-
-        await third.close()
-        await until(lambda: len(first.partitions) == len(second.partitions) == 3, first, second)
-        await second.kill()
-        await until(lambda: first.partitions == [0, 1, 2, 3, 4, 5], first)
-        await produce(client, "moving", 120, 180, 6)
-        await until(lambda: {b"%d" % number for number in range(120, 180)} <= {*first.values}, first)
-        await first.close()
-        offsets = await committed_offsets(client, "movers")
-        assert {place: each.offset for place, each in offsets.items()} == {("moving", index): 30 for index in range(6)}
-        assert (await describe_group(client, "movers")).state == "Empty"
 
 
 async def test_only_what_was_taken_is_committed(address: tuple[str, int]) -> None:

@@ -146,3 +146,51 @@ async def test_a_position_that_is_gone(address: Address) -> None:
             await consumer.poll(1.0)
         assert raised.value.code == ErrorCode.OFFSET_OUT_OF_RANGE
         await consumer.close()
+
+
+async def test_a_poll_that_is_cancelled_loses_nothing(address: Address, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Also where it has the records already, and only prepares the next fetch."""
+    async with Client([address]) as client:
+        await create_topic(client, "cancelled", partition_count=1)
+        producer = Producer(client, ProducerSettings(linger_ms=0))
+        for n in range(5):
+            await (await producer.send("cancelled", b"%d" % n))
+        await producer.close()
+        consumer = Consumer(client)
+        consumer.assign({("cancelled", 0): 0})
+        start, calls, hangs = consumer._start_fetches, 0, asyncio.Event()
+
+        async def start_once() -> None:
+            nonlocal calls
+            calls += 1
+            if calls == 2:
+                hangs.set()
+                await asyncio.Event().wait()
+            await start()
+
+        monkeypatch.setattr(consumer, "_start_fetches", start_once)
+        poll = asyncio.create_task(consumer.poll(5))
+        await asyncio.wait_for(hangs.wait(), 10)
+        poll.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await poll
+        assert [each.record.offset for each in await consumer.poll(5)] == [0, 1, 2, 3, 4]
+        await consumer.close()
+
+
+async def test_what_was_fetched_of_a_partition_that_is_given_up_is_not_given_out(address: Address) -> None:
+    async with Client([address]) as client:
+        await create_topic(client, "given-up", partition_count=2)
+        producer = Producer(client, ProducerSettings(linger_ms=0))
+        for n in range(6):
+            await (await producer.send("given-up", b"%d" % n, partition=n % 2))
+        await producer.close()
+        consumer = Consumer(client)
+        consumer.assign({("given-up", 0): 0, ("given-up", 1): 0})
+        await consumer._start_fetches()
+        await asyncio.wait(consumer._fetches.values())
+        consumer.revoke([("given-up", 1)])
+        assert [(each.partition, each.record.offset) for each in await consumer.poll(5)] == [(0, 0), (0, 1), (0, 2)]
+        consumer.assign({("given-up", 1): 2})
+        assert [(each.partition, each.record.offset) for each in await consumer.poll(5)] == [(1, 2)]
+        await consumer.close()

@@ -252,8 +252,8 @@ def test_a_group_without_offsets_and_without_a_reset(ours: Broker) -> None:
     assert ran.out == ["Deletion of requested consumer groups ('no-reset') was successful."]
 
 
-@pytest.mark.parametrize("word", ["group.protocol=consumer", "partition.assignment.strategy=StickyAssignor"])
-def test_what_groups_cannot_do_yet(ours: Broker, word: str) -> None:
+def test_an_assignor_that_is_not_known_is_refused(ours: Broker) -> None:
+    word = "partition.assignment.strategy=StickyAssignor"
     ran = consume(ours, "no-reset", "--group", "g", "--command-property", word)
     assert ran.status == 1
     assert f"{word} is not supported" in "".join(ran.err)
