@@ -25,7 +25,7 @@ static void sync_run(struct kc_job *job) {
     struct kc_partition *partition = KC_CONTAINER_OF(job, struct kc_partition, sync_job);
     for (bool again = true; again;) {
         int64_t synced = -1;
-        kc_status status = kc_log_flush(partition->log, &synced);
+        kc_status status = kc_log_sync_batches(partition->log, &synced);
         struct kc_list done;
         kc_list_init(&done);
         pthread_mutex_lock(&partition->sync_lock);

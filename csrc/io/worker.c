@@ -84,9 +84,10 @@ kc_status kc_worker_submit(struct kc_worker *worker, struct kc_job *job) {
         kc_list_push_back(&worker->queue, &job->node);
         worker->queued++;
         worker->submitted++;
-        pthread_cond_signal(&worker->work);
     }
     pthread_mutex_unlock(&worker->lock);
+    /* Behind the lock, or whoever is woken would run into it at once and sleep again. */
+    if (status == KC_OK) pthread_cond_signal(&worker->work);
     return status;
 }
 

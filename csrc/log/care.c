@@ -21,14 +21,16 @@ static void sync_list_release(struct sync_list *list) {
     free(list->path);
 }
 
-/* Index entries go to their files first, so that what is declared to be on disk has its indexes there too. */
-static kc_status gather(struct kc_log *log, struct sync_list *list) {
+enum extent { BATCHES, ALL };
+
+/* ALL: index entries go to their files first, so that what is declared to be on disk has its indexes there too. */
+static kc_status gather(struct kc_log *log, enum extent extent, struct sync_list *list) {
     memset(list, 0, sizeof *list);
     list->files = malloc((log->segment_count * KC_SEGMENT_FILE_COUNT + 1) * sizeof(struct kc_file *));
     list->path = strdup(log->directory);
     if (!list->files || !list->path) return KC_NO_MEMORY;
     struct kc_segment *active = kc_log_active(log);
-    if (active->dirty) {
+    if (active->size_bytes > 0 && extent == ALL) {
         kc_status status = kc_index_file_flush(&active->offset_index);
         if (status == KC_OK) status = kc_index_file_flush(&active->time_index);
         if (status != KC_OK) return kc_log_fail_unless_short(log, status);
@@ -39,13 +41,16 @@ static kc_status gather(struct kc_log *log, struct sync_list *list) {
         log->epochs_unsynced = log->directory_dirty = true;
     }
     /* From here on nothing can be refused: what is taken off the lists of unsynced files is synced, or the log fails. */
-    for (size_t i = 0; i < log->segment_count; i++) kc_segment_list_dirty(log->segments[i], list->files, &list->count);
+    void (*list_dirty)(struct kc_segment *segment, struct kc_file **files, size_t *count) =
+        extent == ALL ? kc_segment_list_dirty : kc_segment_list_dirty_batches;
+    for (size_t i = 0; i < log->segment_count; i++) list_dirty(log->segments[i], list->files, &list->count);
     list->epochs = log->epochs_unsynced;
     log->epochs_unsynced = false;
-    list->snapshot = log->snapshot_dirty && log->snapshot_offset >= 0;
+    list->snapshot = extent == ALL && log->snapshot_dirty && log->snapshot_offset >= 0;
     list->snapshot_offset = log->snapshot_offset;
     list->directory = log->directory_dirty || list->snapshot;
-    log->snapshot_dirty = log->directory_dirty = false;
+    log->directory_dirty = false;
+    if (extent == ALL) log->snapshot_dirty = false;
     return KC_OK;
 }
 
@@ -92,7 +97,7 @@ static void forget_flush(struct kc_log *log, const struct sync_list *list, kc_st
     pthread_mutex_unlock(&log->lock);
 }
 
-static kc_status flush(struct kc_log *log, int64_t *synced_offset) {
+static kc_status flush(struct kc_log *log, enum extent extent, int64_t *synced_offset) {
     struct sync_list list;
     pthread_mutex_lock(&log->lock);
     kc_status status = kc_log_check_writable(log);
@@ -101,7 +106,7 @@ static kc_status flush(struct kc_log *log, int64_t *synced_offset) {
         return status;
     }
     int64_t end_offset = kc_log_end_offset(log);
-    status = gather(log, &list);
+    status = gather(log, extent, &list);
     pthread_mutex_unlock(&log->lock);
     if (status == KC_OK) {
         status = sync_all(log->disk, &list);
@@ -112,12 +117,15 @@ static kc_status flush(struct kc_log *log, int64_t *synced_offset) {
     return status;
 }
 
-kc_status kc_log_flush(struct kc_log *log, int64_t *synced_offset) {
+static kc_status flush_in_turn(struct kc_log *log, enum extent extent, int64_t *synced_offset) {
     pthread_mutex_lock(&log->flush_lock);
-    kc_status status = flush(log, synced_offset);
+    kc_status status = flush(log, extent, synced_offset);
     pthread_mutex_unlock(&log->flush_lock);
     return status;
 }
+
+kc_status kc_log_flush(struct kc_log *log, int64_t *synced_offset) { return flush_in_turn(log, ALL, synced_offset); }
+kc_status kc_log_sync_batches(struct kc_log *log, int64_t *synced_offset) { return flush_in_turn(log, BATCHES, synced_offset); }
 
 static void close_segments(struct kc_log *log) {
     pthread_mutex_lock(&log->page_lock);
@@ -146,7 +154,7 @@ static kc_status close_log(struct kc_log *log) {
         log->snapshot_offset = kc_log_end_offset(log);
         log->snapshot_dirty = true;
     }
-    if (status == KC_OK) status = gather(log, &list);
+    if (status == KC_OK) status = gather(log, ALL, &list);
     if (status == KC_OK) status = sync_all(log->disk, &list);
     sync_list_release(&list);
     log->closed = true;

@@ -222,6 +222,9 @@ kc_status kc_log_roll(struct kc_log *log);
 /* Everything below log_end_offset as it was at the call is on disk afterwards.  Not under the lock while the disk works.
  * *synced_offset becomes the new recovery point. */
 kc_status kc_log_flush(struct kc_log *log, int64_t *synced_offset);
+/* The same for the batches alone, which is what an acknowledgement needs: an unclean start reads all segments from the recovery point on and
+ * makes their indexes anew.  *synced_offset is no recovery point. */
+kc_status kc_log_sync_batches(struct kc_log *log, int64_t *synced_offset);
 
 /* What has been appended goes to the disk in steps; see write_back.c. */
 bool kc_log_wants_write_back(const struct kc_log *log);

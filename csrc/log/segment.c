@@ -161,12 +161,17 @@ kc_status kc_segment_seal(struct kc_segment *segment) {
     return status;
 }
 
-void kc_segment_list_dirty(struct kc_segment *segment, struct kc_file **files, size_t *count) {
+void kc_segment_list_dirty_batches(struct kc_segment *segment, struct kc_file **files, size_t *count) {
     if (segment->dirty) files[(*count)++] = kc_file_retain(segment->file);
+    segment->dirty = false;
+}
+
+void kc_segment_list_dirty(struct kc_segment *segment, struct kc_file **files, size_t *count) {
+    kc_segment_list_dirty_batches(segment, files, count);
     if (segment->offset_index.dirty) files[(*count)++] = kc_file_retain(segment->offset_index.file);
     if (segment->time_index.dirty) files[(*count)++] = kc_file_retain(segment->time_index.file);
     if (segment->txn_index.dirty) files[(*count)++] = kc_file_retain(segment->txn_index.file);
-    segment->dirty = segment->offset_index.dirty = segment->time_index.dirty = segment->txn_index.dirty = false;
+    segment->offset_index.dirty = segment->time_index.dirty = segment->txn_index.dirty = false;
 }
 
 /* The number of entries whose offset lies below next_offset. */

@@ -83,6 +83,8 @@ static inline void kc_segment_mark_unsynced(struct kc_segment *segment) {
 /* Adds up to KC_SEGMENT_FILE_COUNT references to files that have been written to since they were last listed here, and marks them clean: the
  * caller syncs them, and fails the log if that fails.  *count grows. */
 void kc_segment_list_dirty(struct kc_segment *segment, struct kc_file **files, size_t *count);
+/* The same for the file of the batches alone; the indexes stay on the list. */
+void kc_segment_list_dirty_batches(struct kc_segment *segment, struct kc_file **files, size_t *count);
 
 /* Cuts the file to `position`, whose next batch would have had an offset >= next_offset, and the indexes with it.  The page
  * caches of the log are locked by the caller. */

@@ -255,6 +255,31 @@ TEST(a_flush_syncs_what_was_written_and_nothing_twice) {
     fixture_stop(&f);
 }
 
+TEST(an_acknowledgement_costs_one_sync_and_leaves_the_indexes_to_the_flush) {
+    fixture_start(&f, 1);
+    f.options.config.index_interval_bytes = 200;
+    fixture_open(&f);
+    int64_t synced = -1;
+    append_many(&f, 1, 100);
+    EXPECT_EQ(kc_log_sync_batches(f.log, &synced), KC_OK);
+    for (int i = 0; i < 20; i++) {
+        append_many(&f, 10, 100);              /* index entries among them */
+        uint64_t syncs = kc_disk_fault_calls(f.fault, KC_CALL_SYNC), writes = kc_disk_fault_calls(f.fault, KC_CALL_WRITE);
+        EXPECT_EQ(kc_log_sync_batches(f.log, &synced), KC_OK);
+        EXPECT_EQ(synced, kc_log_end_offset(f.log));
+        EXPECT_EQ(kc_disk_fault_calls(f.fault, KC_CALL_SYNC), syncs + 1);
+        EXPECT_EQ(kc_disk_fault_calls(f.fault, KC_CALL_WRITE), writes);
+        EXPECT_EQ(kc_log_sync_batches(f.log, &synced), KC_OK);
+        EXPECT_EQ(kc_disk_fault_calls(f.fault, KC_CALL_SYNC), syncs + 1);
+    }
+    uint64_t syncs = kc_disk_fault_calls(f.fault, KC_CALL_SYNC), writes = kc_disk_fault_calls(f.fault, KC_CALL_WRITE);
+    EXPECT_EQ(kc_log_flush(f.log, &synced), KC_OK);
+    EXPECT(kc_disk_fault_calls(f.fault, KC_CALL_WRITE) > writes);
+    EXPECT(kc_disk_fault_calls(f.fault, KC_CALL_SYNC) > syncs);
+    fixture_close(&f);
+    fixture_stop(&f);
+}
+
 TEST(settings_can_change_while_the_log_is_open) {
     start();
     append_many(&f, 20, 100);
