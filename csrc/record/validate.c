@@ -6,6 +6,7 @@
 #include "base/varint.h"
 #include "crc32c/crc32c.h"
 #include "record/framing.h"
+#include "record/alike.h"
 #include "record/parse.h"
 
 /* Sizes in Kafka's check of a batch's first bytes, which is older than magic 2 and so more lenient. */
@@ -162,17 +163,30 @@ static kc_status walk_records(struct kc_slice records, const struct kc_batch_hea
     int32_t null_key_index = -1, timestamp_index = -1;
     int64_t bad_timestamp = 0, max_timestamp = -1;
     int32_t max_timestamp_index = 0;
+    int64_t last_timestamp_delta = 0;
+    struct kc_alike alike = {0};
     for (int32_t i = 0; i < h->record_count; i++) {
-        struct kc_record record;
-        p = kc_record_parse(p, end, &record);
-        if (KC_UNLIKELY(!p)) return refuse(refusal, KC_FAULT_INVALID_RECORD, i, "Invalid record: its bytes break the format", 0, 0);
-        if (KC_UNLIKELY(record.offset_delta != i))
+        int64_t timestamp_delta;
+        int32_t offset_delta;
+        const uint8_t *next = kc_alike_next(&alike, p, end, &timestamp_delta, &offset_delta);
+        if (!next) {
+            struct kc_record record;
+            next = kc_record_parse(p, end, &record);
+            if (KC_UNLIKELY(!next)) return refuse(refusal, KC_FAULT_INVALID_RECORD, i, "Invalid record: its bytes break the format", 0, 0);
+            if (KC_UNLIKELY(record.attributes & KC_ATTRIBUTE_CODEC_MASK) && record.offset_delta == i)
+                return refuse(refusal, KC_FAULT_INVALID_RECORD, i, "Record %lld should not have an in-record compression attribute", i, 0);
+            if (KC_UNLIKELY(record.key_null) && null_key_index < 0) null_key_index = i;
+            kc_alike_learn(&alike, p, end, &record);
+            timestamp_delta = record.timestamp_delta;
+            offset_delta = record.offset_delta;
+        }
+        p = next;
+        if (KC_UNLIKELY(offset_delta != i))
             return refuse(refusal, KC_FAULT_INVALID_RECORD, i, "Offset delta %lld of record %lld is not its place in the batch",
-                          record.offset_delta, i);
-        if (KC_UNLIKELY(record.attributes & KC_ATTRIBUTE_CODEC_MASK))
-            return refuse(refusal, KC_FAULT_INVALID_RECORD, i, "Record %lld should not have an in-record compression attribute", i, 0);
-        if (KC_UNLIKELY(record.key_null) && null_key_index < 0) null_key_index = i;
-        int64_t timestamp = (int64_t)((uint64_t)h->base_timestamp + (uint64_t)record.timestamp_delta);
+                          offset_delta, i);
+        if (timestamp_delta == last_timestamp_delta && i > 0) continue;
+        last_timestamp_delta = timestamp_delta;
+        int64_t timestamp = (int64_t)((uint64_t)h->base_timestamp + (uint64_t)timestamp_delta);
         if (KC_UNLIKELY(log_append_time)) timestamp = h->max_timestamp;
         if (out_of_bounds(bounds, timestamp) && timestamp_index < 0) {
             timestamp_index = i;

@@ -1,6 +1,7 @@
 /* The gate: each rule of a Produce request, with Kafka's reason for each refusal; every flipped byte, every truncation and
  * random damage.  The expected answers are those recorded from Apache Kafka 4.3.1. */
 #include "fixture.h"
+#include "record/iterate.h"
 
 static struct kc_batch_refusal with(size_t at, uint64_t value, size_t width) {
     struct kc_batch_rules rules = default_rules();
@@ -267,6 +268,71 @@ TEST(random_damage_is_refused_or_parses_to_the_last_byte) {
         EXPECT_EQ(count, 3);
     }
     EXPECT(accepted > 100); /* damage to keys and values is none */
+}
+
+/* A batch of records of few sizes, so that most are as the one before them. */
+static struct kc_slice alike_batch(uint8_t *bytes, size_t capacity, int count) {
+    static const uint8_t letters[300];
+    struct kc_batch_spec spec = kc_batch_spec_plain();
+    struct kc_batch_builder builder;
+    struct kc_slice batch;
+    kc_batch_builder_init(&builder, bytes, capacity, &spec);
+    size_t key_size = 0, value_size = 0;
+    for (int i = 0; i < count; i++) {
+        if (i == 0 || kc_test_random_below(8) == 0) {
+            key_size = kc_test_random_below(4) ? kc_test_random_below(3) : 70;
+            value_size = kc_test_random_below(4) ? 20 + kc_test_random_below(12) : kc_test_random_below(150);
+        }
+        int64_t timestamp = GOLDEN_TIME + (int64_t)kc_test_random_below(3) * 40;
+        struct kc_slice key = kc_slice_make(key_size ? letters : NULL, key_size);
+        EXPECT_EQ(kc_batch_builder_add(&builder, timestamp, key, kc_slice_make(letters, value_size), NULL, 0), KC_OK);
+    }
+    EXPECT_EQ(kc_batch_builder_finish(&builder, &batch), KC_OK);
+    return batch;
+}
+
+/* What one record after the other, each parsed by itself, says of the batch. */
+static bool each_is_sound(struct kc_slice batch, int64_t *max_timestamp, int32_t *index) {
+    struct kc_batch_header h;
+    struct kc_record_iterator it;
+    struct kc_record record;
+    kc_status status;
+    kc_batch_header_load(batch.data, &h);
+    kc_record_iterator_init(&it, kc_slice_make(batch.data + 61, batch.size - 61), h.record_count);
+    *max_timestamp = -1;
+    for (int32_t i = 0; (status = kc_record_next(&it, &record)) == KC_OK; i++) {
+        if (record.offset_delta != i || record.attributes & KC_ATTRIBUTE_CODEC_MASK) return false;
+        if (h.base_timestamp + record.timestamp_delta <= *max_timestamp) continue;
+        *max_timestamp = h.base_timestamp + record.timestamp_delta;
+        *index = i;
+    }
+    return status == KC_END;
+}
+
+TEST(records_alike_are_judged_as_if_each_stood_alone) {
+    struct kc_batch_rules rules = default_rules();
+    static uint8_t bytes[16384];
+    int sound = 0, unsound = 0;
+    rules.timestamp_after_max_ms = INT64_MAX;
+    for (int round = 0; round < 20000; round++) {
+        struct kc_slice batch = alike_batch(bytes, sizeof bytes, 1 + (int)kc_test_random_below(40));
+        for (uint64_t n = kc_test_random_below(4); n > 0; n--) {
+            uint8_t *at = bytes + KC_BATCH_HEADER_SIZE + kc_test_random_below(batch.size - KC_BATCH_HEADER_SIZE);
+            *at = kc_test_random_below(2) ? (uint8_t)kc_test_random() : (uint8_t)(*at + kc_test_random_below(5) - 2);
+        }
+        kc_batch_seal(bytes);
+        struct kc_batch_info info;
+        int64_t max_timestamp;
+        int32_t index = 0;
+        bool good = each_is_sound(batch, &max_timestamp, &index);
+        struct kc_batch_refusal refusal = verdict(batch.data, batch.size, &rules, &info);
+        EXPECT_EQ(refusal.fault == KC_FAULT_NONE, good);
+        *(good ? &sound : &unsound) += 1;
+        if (!good) continue;
+        EXPECT_EQ(info.max_timestamp, max_timestamp);
+        EXPECT_EQ(info.offset_of_max_timestamp_delta, index);
+    }
+    EXPECT(sound > 2000 && unsound > 2000);
 }
 
 TEST(a_text_that_does_not_fit_is_cut) {
