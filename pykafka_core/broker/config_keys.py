@@ -112,7 +112,8 @@ _key("inter.broker.listener.name", STRING, None, "The listener that other broker
 _key("security.inter.broker.protocol", STRING, "PLAINTEXT",
      "The security protocol between brokers, if no listener is named.",
      check=OneOf(("PLAINTEXT", "SSL", "SASL_PLAINTEXT", "SASL_SSL")))
-_key("num.network.threads", INT, 3, "Reactor threads: each owns its connections and answers produce and fetch.",
+_key("num.network.threads", INT, 3,
+     "Reactor threads: each owns its connections and answers produce and fetch. Unless set, no more than processors.",
      check=Range(1), importance=HIGH, mode=CLUSTER_WIDE)
 _key("num.io.threads", INT, 8, "Threads for requests in Apache Kafka; here everything else runs on one loop.",
      check=Range(1), importance=HIGH, mode=CLUSTER_WIDE)

@@ -510,6 +510,21 @@ def sentence_of(error: Exception) -> str:
     return sentence
 
 
+def usable_processors() -> int:
+    """Those that this process may run on."""
+    if hasattr(os, "sched_getaffinity"):
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1
+
+
+def reactor_count(config: BrokerConfig, processors: int) -> int:
+    """num.network.threads where somebody set it. Its default is Kafka's, whose threads may wait; a reactor never does,
+    and more of them than processors only take each other's turns and gather less in each."""
+    if "num.network.threads" in config.static:
+        return config.num_network_threads
+    return min(config.num_network_threads, processors)
+
+
 def make_server(config: BrokerConfig, node_id: int) -> Server:
     # Kafka's default for the receive buffer is from before kernels sized it by themselves: only what somebody asked for
     # is set.
@@ -517,7 +532,7 @@ def make_server(config: BrokerConfig, node_id: int) -> Server:
     queued = config.queued_max_request_bytes
     return Server(
         node_id=node_id,
-        reactors=config.num_network_threads,
+        reactors=reactor_count(config, usable_processors()),
         frame_size_max=config.socket_request_max_bytes,
         connections_max=config.max_connections,
         input_bytes_max=queued if queued > 0 else INPUT_BYTES_MAX,

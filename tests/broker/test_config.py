@@ -17,6 +17,7 @@ from pykafka_core.broker.config import ConfigError, load_config, make_config
 from pykafka_core.broker.config_keys import BROKER_CONFIGS, is_kafka_config
 from pykafka_core.broker.config_keys_others import OTHER_CONFIGS
 from pykafka_core.broker.config_values import ConfigKey, OneOf, Range, format_value
+from pykafka_core.broker.shell import reactor_count, usable_processors
 from pykafka_core.broker.topic_configs import TOPIC_CONFIGS
 
 # As a KRaft server.properties for one node looks.
@@ -225,3 +226,11 @@ def test_any_text_makes_a_config_or_a_config_error(properties: dict[str, str]) -
     except ConfigError:
         return
     assert config.static == properties
+
+
+def test_there_are_no_more_reactors_than_processors_unless_somebody_says_so() -> None:
+    unset = make_config({"node.id": "1"})
+    assert [reactor_count(unset, processors) for processors in (1, 2, 3, 64)] == [1, 2, 3, 3]
+    chosen = make_config({"node.id": "1", "num.network.threads": "8"})
+    assert reactor_count(chosen, 2) == 8
+    assert usable_processors() >= 1
