@@ -195,8 +195,7 @@ static void answer_parked(struct kc_fetch *f) {
     kc_conn_resume(conn);
 }
 
-/* Enough bytes have been appended, or something is to be said at once: so it seems. */
-static void look_and_answer(struct kc_fetch *f, _Atomic int64_t *missing_bytes) {
+void kc_fetch_woken(struct kc_fetch *f, _Atomic int64_t *missing_bytes) {
     int64_t found = look_again(f);
     if (enough(f, found)) {
         answer_parked(f);
@@ -210,13 +209,11 @@ static void look_and_answer(struct kc_fetch *f, _Atomic int64_t *missing_bytes) 
     else drop_slices(f);
 }
 
-void kc_fetch_session_woken(struct kc_fetch *f, _Atomic int64_t *missing_bytes) { look_and_answer(f, missing_bytes); }
-
 static void fetch_message(struct kc_message *message, struct kc_reactor *reactor) {
     struct kc_fetch *f = KC_CONTAINER_OF(message, struct kc_fetch, message);
     atomic_store(&f->posted, false);
     if (f->abandoned) give_back(f);
-    else if (reactor) look_and_answer(f, &f->missing_bytes);
+    else if (reactor) kc_fetch_woken(f, &f->missing_bytes);
     /* Else stopping: closed() takes care of the fetch. */
 }
 

@@ -94,4 +94,8 @@ kc_status kc_fetch_answer(struct kc_fetch *fetch);
 kc_status kc_fetch_parse(struct kc_fetch *fetch, const struct kc_topic_view *view, struct kc_slice frame);
 void kc_fetch_free_arrays(struct kc_fetch *fetch);
 
+/* A fetch that is parked, alone or of a session, has been woken: enough bytes have been appended, or something is to be said at once, or so it
+ * seems.  missing_bytes is the count that its waiters count down. */
+void kc_fetch_woken(struct kc_fetch *fetch, _Atomic int64_t *missing_bytes);
+
 #endif

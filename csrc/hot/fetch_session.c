@@ -66,7 +66,7 @@ static void session_message(struct kc_message *message, struct kc_reactor *react
     struct kc_fetch_session *s = KC_CONTAINER_OF(message, struct kc_fetch_session, message);
     atomic_store(&s->posted, false);
     if (s->ended) free_session(s);
-    else if (reactor && s->parked) kc_fetch_session_woken(s->parked, &s->missing_bytes);
+    else if (reactor && s->parked) kc_fetch_woken(s->parked, &s->missing_bytes);
 }
 
 static void activate(struct kc_fetch_session *s, struct member *m) {

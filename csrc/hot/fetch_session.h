@@ -46,7 +46,4 @@ void kc_fetch_session_begin(struct kc_fetch *f);
 /* The connection is gone, or begins another one.  No fetch of it is parked. */
 void kc_fetch_session_end(struct kc_hot_conn *state);
 
-/* fetch.c: the parked fetch of a session has been woken. */
-void kc_fetch_session_woken(struct kc_fetch *f, _Atomic int64_t *missing_bytes);
-
 #endif
