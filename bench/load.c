@@ -1,12 +1,17 @@
 /* load.c: the client side of bench/compare: a load that costs little, so that the broker is what takes the time.
  *
- *     load produce PORT TOPIC [-c connections] [-f in flight] [-n records per batch] [-s record size] [-t seconds] [-b bytes]
- *     load fetch   PORT TOPIC [-c connections] [-n records in the topic] [-t seconds] [-b bytes]
+ *     load produce PORT TOPIC [-c connections] [-f in flight] [-n records per batch] [-s record size] [-p partitions] [-t seconds] [-b bytes]
+ *     load fetch   PORT TOPIC [-c connections] [-n records in the topic] [-v version] [-t seconds] [-b bytes]
+ *     load wake    PORT TOPIC [-s record size] [-v version] [-t seconds]
  *
- * produce: one batch, built once with its CRC-32C, is sent again and again to partition 0, with acks=1.  A round trip is a
- * batch of one record with one request in flight (-n 1 -f 1).  A request's time runs from when its bytes were given to the
- * link until its answer was read.  fetch: the topic is read from offset 0 to record n as often as there is time, each link for
- * itself, CRCs checked (client/fetch_load.h); of an empty topic this is a long poll.
+ * produce: one batch, built once with its CRC-32C, is sent again and again with acks=1, to one partition after the other: with
+ * as many connections as partitions each has its own.  A round trip is a batch of one record with one request in flight
+ * (-n 1 -f 1).  fetch: partition 0 is read from offset 0 to record n as often as there is time, each link for itself, CRCs
+ * checked (client/fetch_load.h); of an empty topic this is a long poll.  wake: a consumer waits at the end of partition 0, and
+ * a few milliseconds later a record is produced, again and again; what counts is from when the record's bytes were given to
+ * the link until the consumer has it.
+ *
+ * A request's time runs from when its bytes were given to the link until its answer was read.
  *
  * Ends after so many seconds or payload bytes, whichever comes first, and prints one line of JSON.  Any error ends it with
  * status 1.  One thread. */
@@ -15,6 +20,7 @@
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <sys/resource.h>
 #include <unistd.h>
 
 #include "base/clock.h"
@@ -32,13 +38,20 @@ enum {
     FETCH_SIZE_MAX = 50 * 1024 * 1024,
     PARTITION_SIZE_MAX = 1024 * 1024,
     SAMPLES_MAX = 4 * 1000 * 1000,
+    WAKE_PAUSE_US = 3000,                       /* for the fetch to be waiting, and the broker asleep */
 };
 
 struct options {
     const char *topic;
     double seconds;
     long long bytes_max, records;
-    int port, connections, in_flight, record_size;
+    int port, connections, in_flight, record_size, partitions, fetch_version;
+};
+
+/* How long requests took. */
+struct times {
+    uint32_t *us;
+    int64_t count;
 };
 
 struct lane {
@@ -53,7 +66,7 @@ struct produce {
     struct lane *lanes;
     struct pollfd *polled;
     struct kc_slice batch;
-    uint32_t *latency_us;
+    struct times times;
     int64_t sent, answered, last_us;
 };
 
@@ -75,6 +88,28 @@ static void *checked(void *memory) {
 static void connect_or_die(const struct options *o, struct kc_link *link) {
     kc_status status = kc_link_connect(link, "127.0.0.1", o->port, TIMEOUT_MS);
     if (status != KC_OK) die("cannot connect to port %d: status %d", o->port, (int)status);
+}
+
+static void times_open(struct times *t) { *t = (struct times){.us = checked(malloc(SAMPLES_MAX * sizeof *t->us))}; }
+
+static void times_add(void *state, int64_t took_us) {
+    struct times *t = state;
+    if (t->count < SAMPLES_MAX) t->us[t->count++] = (uint32_t)took_us;
+}
+
+static int by_size(const void *a, const void *b) {
+    uint32_t x = *(const uint32_t *)a, y = *(const uint32_t *)b;
+    return (x > y) - (x < y);
+}
+
+/* The line of JSON. */
+static void report(struct times *t, int64_t bytes, int64_t records, int64_t requests, int64_t took_us) {
+    printf("{\"bytes\": %lld, \"records\": %lld, \"requests\": %lld, \"seconds\": %.6f", (long long)bytes, (long long)records,
+           (long long)requests, (double)took_us / 1e6);
+    qsort(t->us, (size_t)t->count, sizeof *t->us, by_size);
+    if (t->count) printf(", \"p50_us\": %u, \"p99_us\": %u", t->us[t->count / 2], t->us[t->count * 99 / 100]);
+    printf("}\n");
+    free(t->us);
 }
 
 /* ---- produce ------------------------------------------------------------------------------------------------------------ */
@@ -111,7 +146,7 @@ static void send_batch(struct produce *p, struct lane *lane, int64_t now_us) {
     kc_write_array_count(&w, 1);
     kc_write_string(&w, topic);
     kc_write_array_count(&w, 1);
-    kc_write_i32(&w, 0);
+    kc_write_i32(&w, (int32_t)((lane - p->lanes + (int64_t)lane->head * p->options->connections) % p->options->partitions));
     kc_write_bytes(&w, p->batch);
     kc_link_end(&lane->link, &w);
     lane->sent_us[lane->head++ % IN_FLIGHT_MAX] = now_us;
@@ -134,8 +169,7 @@ static void take_answers(struct produce *p, struct lane *lane) {
         if (!ours || !kc_reader_ok(&r)) die("an answer that cannot be");
         if (error) die("refused with error %d", error);
         p->last_us = kc_clock_monotonic_us(&p->clock);
-        int64_t took_us = p->last_us - lane->sent_us[lane->tail++ % IN_FLIGHT_MAX];
-        if (p->answered < SAMPLES_MAX) p->latency_us[p->answered] = (uint32_t)took_us;
+        times_add(&p->times, p->last_us - lane->sent_us[lane->tail++ % IN_FLIGHT_MAX]);
         p->answered++;
     }
     if (status != KC_AGAIN) die("a frame that cannot be");
@@ -162,51 +196,51 @@ static void turn(struct produce *p, bool more) {
         if (p->polled[i].revents & (POLLIN | POLLHUP | POLLERR)) take_answers(p, &p->lanes[i]);
 }
 
-static int by_size(const void *a, const void *b) {
-    uint32_t x = *(const uint32_t *)a, y = *(const uint32_t *)b;
-    return (x > y) - (x < y);
+static void open_produce(struct produce *p, const struct options *o) {
+    *p = (struct produce){.options = o, .clock = kc_clock_system()};
+    p->lanes = checked(calloc((size_t)o->connections, sizeof *p->lanes));
+    p->polled = checked(calloc((size_t)o->connections, sizeof *p->polled));
+    times_open(&p->times);
+    p->batch = build_batch(o, kc_clock_wall_ms(&p->clock));
+    for (int i = 0; i < o->connections; i++) connect_or_die(o, &p->lanes[i].link);
+    p->last_us = kc_clock_monotonic_us(&p->clock);
+}
+
+static void close_produce(struct produce *p) {
+    for (int i = 0; i < p->options->connections; i++) kc_link_close(&p->lanes[i].link);
+    free((void *)(uintptr_t)p->batch.data);
+    free(p->polled);
+    free(p->lanes);
 }
 
 static void produce(const struct options *o) {
-    struct produce p = {.options = o, .clock = kc_clock_system()};
-    p.lanes = checked(calloc((size_t)o->connections, sizeof *p.lanes));
-    p.polled = checked(calloc((size_t)o->connections, sizeof *p.polled));
-    p.latency_us = checked(calloc(SAMPLES_MAX, sizeof *p.latency_us));
-    p.batch = build_batch(o, kc_clock_wall_ms(&p.clock));
-    for (int i = 0; i < o->connections; i++) connect_or_die(o, &p.lanes[i].link);
+    struct produce p;
+    open_produce(&p, o);
     int64_t payload = (int64_t)o->records * o->record_size;
-    int64_t begun_us = kc_clock_monotonic_us(&p.clock), until_us = begun_us + (int64_t)(o->seconds * 1e6);
-    p.last_us = begun_us;
+    int64_t begun_us = p.last_us, until_us = begun_us + (int64_t)(o->seconds * 1e6);
     while (kc_clock_monotonic_us(&p.clock) < until_us && p.sent * payload < o->bytes_max) turn(&p, true);
     while (p.answered < p.sent) turn(&p, false);
     if (p.answered == 0) die("nothing was produced");
-    size_t count = p.answered < SAMPLES_MAX ? (size_t)p.answered : SAMPLES_MAX;
-    qsort(p.latency_us, count, sizeof *p.latency_us, by_size);
-    printf("{\"bytes\": %lld, \"records\": %lld, \"requests\": %lld, \"seconds\": %.6f, \"p50_us\": %u, \"p99_us\": %u}\n",
-           (long long)(p.answered * payload), (long long)(p.answered * o->records), (long long)p.answered,
-           (double)(p.last_us - begun_us) / 1e6, p.latency_us[count / 2], p.latency_us[count * 99 / 100]);
-    for (int i = 0; i < o->connections; i++) kc_link_close(&p.lanes[i].link);
-    free((void *)(uintptr_t)p.batch.data);
-    free(p.latency_us);
-    free(p.polled);
-    free(p.lanes);
+    report(&p.times, p.answered * payload, p.answered * o->records, p.answered, p.last_us - begun_us);
+    close_produce(&p);
 }
 
 /* ---- fetch -------------------------------------------------------------------------------------------------------------- */
 
-static struct kc_fetch_load *open_fetch(const struct options *o) {
+static struct kc_fetch_load *open_fetch(const struct options *o, int64_t offset, struct times *times) {
     size_t count = (size_t)o->connections;
     struct kc_link *links = checked(calloc(count, sizeof *links));
     struct kc_fetch_place *places = checked(calloc(count, sizeof *places));
     for (int i = 0; i < o->connections; i++) {
         connect_or_die(o, &links[i]);
-        places[i] = (struct kc_fetch_place){.topic = kc_slice_make(o->topic, strlen(o->topic)), .link = i};
+        places[i] = (struct kc_fetch_place){.topic = kc_slice_make(o->topic, strlen(o->topic)), .offset = offset, .link = i};
     }
     struct kc_fetch_load_config config = {
         .clock = kc_clock_system(), .client_id = kc_slice_make("load", 4), .links = links, .places = places,
         .record_count = o->records, .link_count = o->connections, .place_count = o->connections, .wait_ms = FETCH_WAIT_MS,
         .size_min_bytes = 1, .size_max_bytes = FETCH_SIZE_MAX, .partition_size_max_bytes = PARTITION_SIZE_MAX,
-        .request_timeout_ms = TIMEOUT_MS, .check_crcs = true,
+        .request_timeout_ms = TIMEOUT_MS, .version = (int16_t)o->fetch_version, .check_crcs = true, .answered = times_add,
+        .answered_state = times,
     };
     struct kc_fetch_load *load;
     if (kc_fetch_load_open(&config, &load) != KC_OK) die("a load that cannot be");
@@ -215,48 +249,97 @@ static struct kc_fetch_load *open_fetch(const struct options *o) {
     return load;
 }
 
+static void run_fetch(struct kc_fetch_load *load, int64_t until_us, kc_status *status) {
+    int32_t place;
+    *status = kc_fetch_load_run(load, until_us);
+    if (*status != KC_OK && *status != KC_AGAIN)
+        die("fetch failed: status %d, error %d", (int)*status, kc_fetch_load_refusal(load, &place));
+}
+
 static void fetch(const struct options *o) {
     struct kc_clock clock = kc_clock_system();
     struct kc_fetch_counters sum = {.last_records_us = -1};
+    struct times times;
+    times_open(&times);
     int64_t begun_us = kc_clock_monotonic_us(&clock), until_us = begun_us + (int64_t)(o->seconds * 1e6);
     kc_status status = KC_OK;
     while (status == KC_OK && sum.bytes < o->bytes_max) {
-        struct kc_fetch_load *load = open_fetch(o);
-        status = kc_fetch_load_run(load, until_us);
-        int32_t place;
-        if (status != KC_OK && status != KC_AGAIN)
-            die("fetch failed: status %d, error %d", (int)status, kc_fetch_load_refusal(load, &place));
+        struct kc_fetch_load *load = open_fetch(o, 0, &times);
+        run_fetch(load, until_us, &status);
         const struct kc_fetch_counters *now = kc_fetch_load_counters(load);
         sum.records += now->records;
         sum.bytes += now->bytes;
         sum.requests += now->requests;
         kc_fetch_load_close(load);
     }
-    printf("{\"bytes\": %lld, \"records\": %lld, \"requests\": %lld, \"seconds\": %.6f}\n", (long long)sum.bytes,
-           (long long)sum.records, (long long)sum.requests, (double)(kc_clock_monotonic_us(&clock) - begun_us) / 1e6);
+    report(&times, sum.bytes, sum.records, sum.requests, kc_clock_monotonic_us(&clock) - begun_us);
+}
+
+/* ---- wake --------------------------------------------------------------------------------------------------------------- */
+
+/* The topic is empty at first, and one record is read for each that is produced. */
+static void wake(const struct options *o) {
+    struct options all = *o;
+    struct times fetched, woken;
+    struct produce p;
+    kc_status status;
+    all.records = INT64_MAX;
+    times_open(&fetched);
+    times_open(&woken);
+    open_produce(&p, o);
+    struct kc_fetch_load *load = open_fetch(&all, 0, &fetched);
+    int64_t begun_us = p.last_us, until_us = begun_us + (int64_t)(o->seconds * 1e6), now_us;
+    while ((now_us = kc_clock_monotonic_us(&p.clock)) < until_us) {
+        run_fetch(load, now_us + WAKE_PAUSE_US, &status);
+        int64_t before = fetched.count;
+        now_us = kc_clock_monotonic_us(&p.clock);
+        send_batch(&p, p.lanes, now_us);
+        if (kc_link_flush(&p.lanes->link) != KC_OK) die("the connection is lost");
+        while (fetched.count == before) run_fetch(load, kc_clock_monotonic_us(&p.clock) + 50, &status);
+        times_add(&woken, kc_clock_monotonic_us(&p.clock) - now_us);
+        while (p.answered < p.sent) turn(&p, false);
+    }
+    report(&woken, p.answered * o->record_size, p.answered, 2 * p.answered, p.last_us - begun_us);
+    free(fetched.us);
+    free(p.times.us);
+    kc_fetch_load_close(load);
+    close_produce(&p);
+}
+
+/* A thousand connections are more descriptors than a shell allows by itself. */
+static void raise_descriptor_limit(void) {
+    struct rlimit limit;
+    if (getrlimit(RLIMIT_NOFILE, &limit)) return;
+    limit.rlim_cur = limit.rlim_max;
+    (void)setrlimit(RLIMIT_NOFILE, &limit);
 }
 
 int main(int count, char **arguments) {
-    struct options o = {.seconds = 1, .bytes_max = INT64_MAX, .records = 1, .connections = 1, .in_flight = 1, .record_size = 1024};
-    if (count < 4) die("usage: load produce|fetch PORT TOPIC [-c n] [-f n] [-n n] [-s bytes] [-t seconds] [-b bytes]");
+    struct options o = {.seconds = 1, .bytes_max = INT64_MAX, .records = 1, .connections = 1, .in_flight = 1, .record_size = 1024,
+                        .partitions = 1};
+    if (count < 4) die("usage: load produce|fetch|wake PORT TOPIC [-c n] [-f n] [-n n] [-s bytes] [-p n] [-v n] [-t seconds] [-b bytes]");
     o.port = atoi(arguments[2]);
     o.topic = arguments[3];
     optind = 4;
-    for (int option; (option = getopt(count, arguments, "c:f:n:s:t:b:")) != -1;) {
+    for (int option; (option = getopt(count, arguments, "c:f:n:s:p:v:t:b:")) != -1;) {
         switch (option) {
         case 'c': o.connections = atoi(optarg); break;
         case 'f': o.in_flight = atoi(optarg); break;
         case 'n': o.records = atoll(optarg); break;
         case 's': o.record_size = atoi(optarg); break;
+        case 'p': o.partitions = atoi(optarg); break;
+        case 'v': o.fetch_version = atoi(optarg); break;
         case 't': o.seconds = atof(optarg); break;
         case 'b': o.bytes_max = atoll(optarg); break;
         default: return 1;
         }
     }
-    if (o.connections < 1 || o.in_flight < 1 || o.in_flight > IN_FLIGHT_MAX || o.records < 1 || o.record_size < 0)
+    if (o.connections < 1 || o.in_flight < 1 || o.in_flight > IN_FLIGHT_MAX || o.records < 1 || o.record_size < 0 || o.partitions < 1)
         die("a setting that cannot be");
+    raise_descriptor_limit();
     if (strcmp(arguments[1], "produce") == 0) produce(&o);
     else if (strcmp(arguments[1], "fetch") == 0) fetch(&o);
+    else if (strcmp(arguments[1], "wake") == 0) wake(&o);
     else die("no such mode: %s", arguments[1]);
     return 0;
 }

@@ -3,6 +3,10 @@
 How ours and Apache Kafka are started is the business of tests/clients/harness; here they are pinned and measured. Any
 other broker is a command in which {port} and {data} stand for what they say, and {properties} for a server.properties.
 
+A broker that offers no CreateTopics is started afresh for each sample, on an empty directory, and asked for the topic's
+metadata, which makes it. Its command may hold {partitions}, of each topic, and {sync}: group where an answer has to
+wait for the disk, else none.
+
 Linux only: /proc, and the CPU clock of another process, which counts what utime and stime in /proc/<pid>/stat count, in
 nanoseconds instead of hundredths of a second.
 """
@@ -11,14 +15,18 @@ from __future__ import annotations
 
 import os
 import shlex
+import shutil
 import socket
+import struct
 import time
 from pathlib import Path
 from typing import Any
 
+from bench import raw_client
 from bench.broker_process import API_VERSIONS_V0, START_TIMEOUT_S, processors
 from harness import jars
 from harness.broker import ApacheKafka, Broker, OurBroker
+from pykafka_core.protocol.api_keys import ApiKey
 
 # What is deleted between samples must not lie about for a minute.
 SETTINGS: dict[str, Any] = {"log_segment_delete_delay_ms": 1000}
@@ -47,8 +55,11 @@ class Measured(Broker):
     is_jvm = False
     first_answer_s = 0.0
     """From just before fork and exec to the first ApiVersions answer."""
+    partitions, sync = 1, "none"
+    """What {partitions} and {sync} stand for at the next start."""
 
     _began = 0.0
+    _offered: dict[int, int] | None = None
 
     def start(self) -> None:
         pins = processors()
@@ -85,6 +96,31 @@ class Measured(Broker):
         except OSError:
             return False
 
+    def offered(self) -> dict[int, int]:
+        """The highest version of each API."""
+        if self._offered is None:
+            with socket.create_connection(self.address, timeout=START_TIMEOUT_S) as connection:
+                connection.sendall(API_VERSIONS_V0)
+                answer = raw_client.receive_frame(connection)
+            count = struct.unpack_from(">i", answer, 6)[0]
+            ranges = (struct.unpack_from(">hhh", answer, 10 + 6 * i) for i in range(count))
+            self._offered = {key: highest for key, _, highest in ranges}
+        return self._offered
+
+    @property
+    def manages_topics(self) -> bool:
+        return ApiKey.CREATE_TOPICS in self.offered() and ApiKey.DELETE_TOPICS in self.offered()
+
+    @property
+    def fetch_version(self) -> int:
+        """One of the two that bench/load.c speaks."""
+        return 11 if self.offered()[ApiKey.FETCH] >= 11 else 4
+
+    def start_empty(self) -> None:
+        self.stop()
+        shutil.rmtree(self.data, ignore_errors=True)
+        self.start()
+
     def cpu_s(self) -> float:
         """CPU seconds so far."""
         assert self.process
@@ -115,13 +151,14 @@ class Kafka(Measured, ApacheKafka):
 
 
 class GivenCommand(Broker):
-    template = ""
+    template, partitions, sync = "", 1, "none"
 
     def command(self) -> list[str]:
         properties = self.directory / "server.properties"
         lines = {"listeners": f"PLAINTEXT://{self.bootstrap}", "log.dirs": str(self.data), **self.settings}
         properties.write_text("".join(f"{name}={value}\n" for name, value in lines.items()))
         filled = {"port": str(self.port), "data": str(self.data), "properties": str(properties)}
+        filled |= {"partitions": str(self.partitions), "sync": self.sync}
         return [word.format(**filled) for word in shlex.split(self.template)]
 
 

@@ -118,6 +118,14 @@ def as_json(rows: list[Row], **more: Any) -> dict[str, Any]:
     return {**more, "rows": [asdict(row) for row in rows]}
 
 
+def without_paths(arguments: list[str]) -> list[str]:
+    """Another broker is told by its name: where it lies on this machine is nobody's business."""
+    return [
+        f"{word.partition('=')[0]}=…" if before == "--broker" else word
+        for before, word in zip(["", *arguments], arguments, strict=False)
+    ]
+
+
 def between_markers(text: str, table_text: str) -> str:
     before, begin, rest = text.partition(BEGIN)
     _, end, after = rest.partition(END)

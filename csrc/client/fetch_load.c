@@ -11,6 +11,7 @@
 
 enum {
     API_FETCH = 1,
+    FETCH_VERSION_OLD = 4,          /* the first with this form of records: no sessions, no log start offset, no epochs */
     FETCH_VERSION = 11,
     ABORTED_MAX = 1024,             /* transactions of one partition in one answer that are kept in mind */
 };
@@ -49,11 +50,13 @@ static bool keep(struct kc_slice *s) {
 
 kc_status kc_fetch_load_open(const struct kc_fetch_load_config *config, struct kc_fetch_load **out) {
     if (config->link_count < 1 || config->place_count < 1 || config->record_count < 0) return KC_INVALID;
+    if (config->version != 0 && config->version != FETCH_VERSION_OLD && config->version != FETCH_VERSION) return KC_INVALID;
     for (int32_t i = 0; i < config->place_count; i++)
         if (config->places[i].topic.size >= 32768 || config->places[i].link >= config->link_count) return KC_INVALID;
     struct kc_fetch_load *load = calloc(1, sizeof *load);
     if (!load) return KC_NO_MEMORY;
     load->config = *config;
+    if (config->version == 0) load->config.version = FETCH_VERSION;
     load->config.links = NULL;
     load->config.link_count = load->config.place_count = 0;
     size_t places = (size_t)config->place_count, links = (size_t)config->link_count;
@@ -89,6 +92,8 @@ void kc_fetch_load_close(struct kc_fetch_load *load) {
     free(load);
 }
 
+static bool is_old(const struct kc_fetch_load *load) { return load->config.version == FETCH_VERSION_OLD; }
+
 /* ---- asking ------------------------------------------------------------------------------------------------------------- */
 
 static kc_status send_fetch(struct kc_fetch_load *load, int32_t number, int64_t now_us) {
@@ -105,7 +110,7 @@ static kc_status send_fetch(struct kc_fetch_load *load, int32_t number, int64_t 
     kc_status status = kc_link_begin(&lane->link, size, &w);
     if (status != KC_OK) return status;
     kc_write_i16(&w, API_FETCH);
-    kc_write_i16(&w, FETCH_VERSION);
+    kc_write_i16(&w, c->version);
     kc_write_i32(&w, ++lane->correlation_id);
     kc_write_string(&w, c->client_id);
     kc_write_i32(&w, -1);           /* a client, no replica */
@@ -113,8 +118,10 @@ static kc_status send_fetch(struct kc_fetch_load *load, int32_t number, int64_t 
     kc_write_i32(&w, c->size_min_bytes);
     kc_write_i32(&w, c->size_max_bytes);
     kc_write_i8(&w, c->read_committed);
-    kc_write_i32(&w, 0);
-    kc_write_i32(&w, -1);           /* no session */
+    if (!is_old(load)) {
+        kc_write_i32(&w, 0);
+        kc_write_i32(&w, -1);       /* no session */
+    }
     kc_write_array_count(&w, count);
     for (int32_t i = 0; i < c->place_count; i++) {
         const struct kc_fetch_place *place = &load->places[i];
@@ -122,13 +129,15 @@ static kc_status send_fetch(struct kc_fetch_load *load, int32_t number, int64_t 
         kc_write_string(&w, place->topic);
         kc_write_array_count(&w, 1);
         kc_write_i32(&w, place->partition);
-        kc_write_i32(&w, -1);       /* whatever the leader's epoch is */
+        if (!is_old(load)) kc_write_i32(&w, -1);       /* whatever the leader's epoch is */
         kc_write_i64(&w, place->offset);
-        kc_write_i64(&w, -1);
+        if (!is_old(load)) kc_write_i64(&w, -1);
         kc_write_i32(&w, c->partition_size_max_bytes);
     }
-    kc_write_array_count(&w, 0);
-    kc_write_string(&w, kc_slice_make("", 0));
+    if (!is_old(load)) {
+        kc_write_array_count(&w, 0);
+        kc_write_string(&w, kc_slice_make("", 0));
+    }
     kc_link_end(&lane->link, &w);
     lane->waits = true;
     lane->sent_us = now_us;
@@ -209,9 +218,11 @@ static kc_status take_records(struct kc_fetch_load *load, struct kc_fetch_place 
 
 /* ---- answers ------------------------------------------------------------------------------------------------------------ */
 
-static int32_t place_of(const struct kc_fetch_load *load, struct kc_slice topic, int32_t partition) {
-    for (int32_t i = 0; i < load->config.place_count; i++)
-        if (load->places[i].partition == partition && kc_slice_equal(load->places[i].topic, topic)) return i;
+static int32_t place_of(const struct kc_fetch_load *load, int32_t link, struct kc_slice topic, int32_t partition) {
+    for (int32_t i = 0; i < load->config.place_count; i++) {
+        const struct kc_fetch_place *place = &load->places[i];
+        if (place->link == link && place->partition == partition && kc_slice_equal(place->topic, topic)) return i;
+    }
     return -1;
 }
 
@@ -226,12 +237,12 @@ static void read_aborted(struct kc_fetch_load *load, struct kc_reader *r) {
     }
 }
 
-static kc_status take_partition(struct kc_fetch_load *load, struct kc_reader *r, struct kc_slice topic) {
-    int32_t number = place_of(load, topic, kc_read_i32(r));
+static kc_status take_partition(struct kc_fetch_load *load, int32_t link, struct kc_reader *r, struct kc_slice topic) {
+    int32_t number = place_of(load, link, topic, kc_read_i32(r));
     int16_t error = kc_read_i16(r);
-    kc_read_raw(r, 24);
+    kc_read_raw(r, is_old(load) ? 16 : 24);
     read_aborted(load, r);
-    kc_read_i32(r);
+    if (!is_old(load)) kc_read_i32(r);
     struct kc_slice records = kc_read_bytes(r);
     if (!kc_reader_ok(r) || number < 0) return KC_CORRUPT;
     if (error) {
@@ -243,10 +254,10 @@ static kc_status take_partition(struct kc_fetch_load *load, struct kc_reader *r,
 }
 
 /* The last refusal of an answer is told when all of it was read. */
-static kc_status take_answer(struct kc_fetch_load *load, struct kc_reader *r) {
+static kc_status take_answer(struct kc_fetch_load *load, int32_t link, struct kc_reader *r) {
     kc_read_i32(r);
-    int16_t error = kc_read_i16(r);
-    kc_read_i32(r);
+    int16_t error = is_old(load) ? 0 : kc_read_i16(r);
+    if (!is_old(load)) kc_read_i32(r);
     if (kc_reader_ok(r) && error) {
         load->refusal = error;
         load->refused_place = -1;
@@ -256,9 +267,9 @@ static kc_status take_answer(struct kc_fetch_load *load, struct kc_reader *r) {
     int32_t topics = kc_read_array_count(r, 6);
     for (int32_t i = 0; i < topics; i++) {
         struct kc_slice topic = kc_read_string(r);
-        int32_t partitions = kc_read_array_count(r, 40);
+        int32_t partitions = kc_read_array_count(r, is_old(load) ? 30 : 40);
         for (int32_t j = 0; j < partitions; j++) {
-            kc_status status = take_partition(load, r, topic);
+            kc_status status = take_partition(load, link, r, topic);
             if (status == KC_INVALID) outcome = status;
             else if (status != KC_OK) return status;
         }
@@ -278,8 +289,10 @@ static kc_status read_answer(struct kc_fetch_load *load, struct lane *lane, int6
     lane->waits = false;
     load->counters.requests++;
     int64_t before = load->counters.records;
-    status = take_answer(load, &r);
-    if (load->counters.records > before) load->counters.last_records_us = now_us;
+    status = take_answer(load, (int32_t)(lane - load->lanes), &r);
+    if (load->counters.records == before) return status;
+    load->counters.last_records_us = now_us;
+    if (load->config.answered) load->config.answered(load->config.answered_state, now_us - lane->sent_us);
     return status;
 }
 

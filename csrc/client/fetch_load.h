@@ -8,8 +8,8 @@
  * where check_crcs says so; control batches are not counted, and with read_committed neither are the records of aborted
  * transactions.  What is counted of a record are the bytes of its key and value.
  *
- * Versions: Fetch 11, the last that names topics by name and is not flexible.  Thread: the caller's; the loan of a codec is
- * called from it. */
+ * Versions: Fetch 11, the last that names topics by name and is not flexible, or 4 for a broker that knows no other.  Thread:
+ * the caller's; the loan of a codec is called from it. */
 #ifndef KC_CLIENT_FETCH_LOAD_H
 #define KC_CLIENT_FETCH_LOAD_H
 
@@ -33,7 +33,11 @@ struct kc_fetch_load_config {
     int64_t record_count;           /* stop at so many */
     int32_t link_count, place_count;
     int32_t wait_ms, size_min_bytes, size_max_bytes, partition_size_max_bytes, request_timeout_ms;
+    int16_t version;                /* 4 or 11; 0: 11 */
     bool check_crcs, read_committed;
+    /* Told of each answer that brought records: microseconds from when its request was given to the link.  NULL: nobody. */
+    void (*answered)(void *state, int64_t took_us);
+    void *answered_state;
 };
 
 struct kc_fetch_counters {

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import subprocess
 import sys
@@ -10,6 +11,7 @@ from pathlib import Path
 
 import pytest
 
+from bench import disk
 from bench import side_by_side_report as report
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -59,17 +61,43 @@ def test_the_results_have_a_place_for_the_table() -> None:
         report.between_markers("nothing here", "| a |")
 
 
+def test_a_command_is_told_without_the_paths_of_the_machine() -> None:
+    told = report.without_paths(["--quick", "--broker", "x=/opt/x --port {port}", "--json", "out"])
+    assert told == ["--quick", "--broker", "x=…", "--json", "out"]
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="fallocate, sync_file_range")
+@pytest.mark.parametrize("way", [pytest.param(way, id=f"{way.group}: {way.title}") for way in disk.ways()])
+def test_each_way_to_the_disk_moves_what_it_says(
+    way: disk.Way, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(disk, "SIZE", 4 * disk.MIB)
+    monkeypatch.setattr(disk, "SYNCS", 2)
+    monkeypatch.setattr(disk, "ROUNDS", 1)
+    path = tmp_path / "disk"
+    try:
+        rate, cost = disk.measure(way, path)
+    except OSError as error:  # a file system without O_DIRECT
+        if error.errno != errno.EINVAL or "O_DIRECT" not in way.title:
+            raise
+        pytest.skip("no O_DIRECT here")
+    assert rate > 0
+    assert cost >= 0
+    assert path.stat().st_size == (2 * way.piece if way.piece else disk.SIZE)
+
+
 @pytest.mark.skipif(sys.platform != "linux", reason="the CPU clock of another process, /proc")
 def test_a_short_run_of_ours_measures_reading_and_writing(tmp_path: Path) -> None:
     out = tmp_path / "out.json"
     command = [
-        sys.executable, "-m", "bench.side_by_side", "--brokers", "ours", "--workloads", "p1k,c1k,rtt50", "--seconds",
-        "0.1", "--rounds", "1", "--warm-up", "0.1", "--json", str(out), "--fresh-memory-limit", "1000",
+        sys.executable, "-m", "bench.side_by_side", "--brokers", "ours", "--workloads", "part100,c1k,rtt50,idle",
+        "--seconds", "0.1", "--rounds", "1", "--warm-up", "0.1", "--json", str(out), "--fresh-memory-limit", "1000",
+        "--no-disk",
     ]  # fmt: skip
     environment = {**os.environ, "PYTHONPATH": ".:tests/clients", "BENCH_DATA": str(tmp_path)}
     done = subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True, timeout=60, check=False)
     assert done.returncode == 0, done.stdout + done.stderr
     lines = [line for line in done.stdout.splitlines() if line.startswith("| ")]
-    assert len(lines) == 1 + 4 + 2 + 5, done.stdout
+    assert len(lines) == 1 + 4 + 4 + 5 + 4, done.stdout
     assert '"samples": 2' in out.read_text()
     assert [path.name for path in tmp_path.iterdir()] == ["out.json"]

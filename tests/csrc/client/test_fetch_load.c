@@ -19,6 +19,8 @@ static size_t make_batch(uint8_t *out, size_t capacity, int64_t base, int32_t co
     return batch.size;
 }
 
+static int16_t version = 11;
+
 struct answer {
     int64_t wanted;                 /* the offset that was asked for */
     int16_t error;
@@ -33,19 +35,22 @@ static void serve_one(struct broker *b, struct answer *a) {
     struct kc_reader r;
     kc_reader_init(&r, request);
     EXPECT_EQ(kc_read_i16(&r), 1);
-    EXPECT_EQ(kc_read_i16(&r), 11);
+    EXPECT_EQ(kc_read_i16(&r), version);
     int32_t id = kc_read_i32(&r);
     kc_read_string(&r);
-    kc_read_raw(&r, 4 * 4 + 1 + 8);
+    kc_read_raw(&r, 4 * 4 + 1);
+    if (version == 11) kc_read_raw(&r, 8);
     EXPECT_EQ(kc_read_array_count(&r, 1), 1);
     kc_read_string(&r);
     EXPECT_EQ(kc_read_array_count(&r, 1), 1);
     EXPECT_EQ(kc_read_i32(&r), 3);
-    kc_read_i32(&r);
+    if (version == 11) kc_read_i32(&r);
     a->wanted = kc_read_i64(&r);
-    kc_read_raw(&r, 12);
-    EXPECT_EQ(kc_read_array_count(&r, 1), 0);
-    kc_read_string(&r);
+    kc_read_raw(&r, version == 11 ? 12 : 4);
+    if (version == 11) {
+        EXPECT_EQ(kc_read_array_count(&r, 1), 0);
+        kc_read_string(&r);
+    }
     EXPECT_EQ(kc_reader_ok(&r), 1);
     EXPECT_EQ(kc_read_remaining(&r), 0);
     broker_done(b, request);
@@ -54,8 +59,10 @@ static void serve_one(struct broker *b, struct answer *a) {
     kc_write_i32(&w, 0);
     kc_write_i32(&w, id);
     kc_write_i32(&w, 0);
-    kc_write_i16(&w, 0);
-    kc_write_i32(&w, 0);
+    if (version == 11) {
+        kc_write_i16(&w, 0);
+        kc_write_i32(&w, 0);
+    }
     kc_write_array_count(&w, 1);
     kc_write_string(&w, text("t"));
     kc_write_array_count(&w, 1);
@@ -63,15 +70,24 @@ static void serve_one(struct broker *b, struct answer *a) {
     kc_write_i16(&w, a->error);
     kc_write_i64(&w, 100);
     kc_write_i64(&w, 100);
-    kc_write_i64(&w, 0);
+    if (version == 11) kc_write_i64(&w, 0);
     kc_write_array_count(&w, a->aborted_producer < 0 ? -1 : 1);
     if (a->aborted_producer >= 0) {
         kc_write_i64(&w, a->aborted_producer);
         kc_write_i64(&w, 0);
     }
-    kc_write_i32(&w, -1);
+    if (version == 11) kc_write_i32(&w, -1);
     kc_write_bytes(&w, kc_slice_make(a->records, a->size));
     broker_answer(b, &w);
+}
+
+static int64_t answers, took_us_max;
+
+static void answered(void *state, int64_t took_us) {
+    EXPECT(state == &answers);
+    EXPECT(took_us >= 0);
+    if (took_us > took_us_max) took_us_max = took_us;
+    answers++;
 }
 
 static struct kc_fetch_load *start(struct broker *b, int64_t record_count, int64_t offset, bool read_committed) {
@@ -84,7 +100,8 @@ static struct kc_fetch_load *start(struct broker *b, int64_t record_count, int64
     struct kc_fetch_load_config c = {
         .clock = kc_clock_system(), .client_id = text("c"), .links = &link, .places = &place, .record_count = record_count,
         .link_count = 1, .place_count = 1, .wait_ms = 10, .size_min_bytes = 1, .size_max_bytes = 1 << 20,
-        .partition_size_max_bytes = 1 << 20, .request_timeout_ms = 5000, .check_crcs = true, .read_committed = read_committed,
+        .partition_size_max_bytes = 1 << 20, .request_timeout_ms = 5000, .version = version, .check_crcs = true,
+        .read_committed = read_committed, .answered = answered, .answered_state = &answers,
     };
     EXPECT_EQ(kc_fetch_load_open(&c, &load), KC_OK);
     EXPECT_EQ(kc_fetch_load_run(load, soon(1000)), KC_AGAIN);
@@ -118,6 +135,24 @@ TEST(records_are_counted_from_the_wanted_offset_to_the_wanted_number) {
     EXPECT_EQ(kc_fetch_load_counters(load)->requests, 2);
     EXPECT_EQ(kc_fetch_load_offset(load, 0), 16);
     stop(load, b);
+}
+
+TEST(a_broker_of_the_oldest_form_is_read_as_well) {
+    version = 4;
+    struct broker *b = malloc(sizeof *b);
+    uint8_t bytes[4096];
+    size_t size = make_batch(bytes, sizeof bytes, 0, 10, 0, -1);
+    struct kc_fetch_load *load = start(b, 10, 4, false);
+    struct answer a = {.aborted_producer = -1, .records = bytes, .size = size};
+    answers = 0;
+    serve_one(b, &a);
+    EXPECT_EQ(a.wanted, 4);
+    EXPECT_EQ(kc_fetch_load_run(load, soon(20000)), KC_AGAIN);
+    EXPECT_EQ(kc_fetch_load_counters(load)->records, 6);
+    EXPECT_EQ(kc_fetch_load_offset(load, 0), 10);
+    EXPECT_EQ(answers, 1);
+    stop(load, b);
+    version = 11;
 }
 
 TEST(markers_and_aborted_transactions_are_left_out) {
