@@ -54,6 +54,7 @@ if TYPE_CHECKING:
     from pykafka_core.broker.topic_admin import TopicAdmin
     from pykafka_core.broker.transaction_markers import Markers
     from pykafka_core.broker.transactions import Transactions
+    from pykafka_core.metadata.local_load import LoadedMetadata
     from pykafka_core.protocol.message import Record
 
 __all__ = ["Broker", "StartTopic"]
@@ -115,6 +116,7 @@ class Broker:
             log.warning("%s", sentence)
         for sentence in config.notes:
             log.info("%s", sentence)
+        loaded: list[LoadedMetadata] = []
         directories = open_directories(
             config.log_dirs,
             metadata_path=config.metadata_log_dir,
@@ -124,6 +126,8 @@ class Broker:
                 config.controller_endpoint.host,
                 config.controller_endpoint.port,
             ),
+            # What cannot be taken over is left as it is: no marker goes, no directory is formatted.
+            before_writing=lambda path, node_id: loaded.append(LocalMetadataStore.read(path, node_id)),
         )
         undo.callback(directories.close)
         sockets = [bind_listener(listener) for listener in self.listeners]
@@ -140,6 +144,7 @@ class Broker:
         store = LocalMetadataStore.open(
             directories.metadata.path,
             directories.node_id,
+            loaded=loaded.pop() if loaded else None,
             settings=LocalSettings(
                 snapshot_after_bytes=config.metadata_log_max_record_bytes_between_snapshots,
                 snapshot_after_ms=config.metadata_log_max_snapshot_interval_ms,

@@ -23,7 +23,7 @@ import os
 import re
 import struct
 import sys
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Final
 
@@ -113,12 +113,14 @@ def open_directories(
     cluster_id: str | None = None,
     controller_endpoint: tuple[str, str, int] = ("CONTROLLER", "localhost", 9093),
     features: Mapping[str, int] | None = None,
+    before_writing: Callable[[Path, int], None] | None = None,
 ) -> LogDirectories:
     """Lock the directories, format those that are empty, and say whose they are.
 
     `metadata_path`: None for the first of `paths`. `node_id`, `cluster_id`: what must be, None for whatever is found,
     else 1 and a random id. `controller_endpoint` (listener name, host, port) and `features` (levels by name) go into
-    a new metadata log.
+    a new metadata log. `before_writing`: called with the path and the node id of a metadata log that exists, before
+    anything but the locks is written; what it raises leaves everything as it was.
 
     A directory that the system does not let us use is left out, unless it is the one for metadata or no other is left.
     Raises DirectoryError.
@@ -140,6 +142,8 @@ def open_directories(
                 locks.callback(_lock(path).close)
         everywhere = [path for path in everywhere if path not in unusable]
         metas, found_cluster_id, found_node_id = _judge(everywhere, metadata_path, node_id, cluster_id, unusable)
+        if before_writing is not None and metadata_path in metas:
+            before_writing(metadata_path, found_node_id)
         opened: dict[Path, LogDirectory] = {}
         for path in [path for path in everywhere if path not in unusable]:
             with _left_out(path, unusable, unless=path == metadata_path):

@@ -123,24 +123,35 @@ class LocalMetadataStore:
         self._snapshot_at_ms = clock_ms()
         self._writable = True
 
+    @staticmethod
+    def read(log_directory: Path, node_id: int) -> LoadedMetadata:
+        """What lies below this log directory, if it can be taken over. Writes nothing. Raises MetadataError."""
+        directory = log_directory / METADATA_DIRECTORY
+        try:
+            return load_metadata(directory, node_id, bootstrap=log_directory / BOOTSTRAP_CHECKPOINT)
+        except OSError as error:
+            raise MetadataError(f"The metadata in {directory} cannot be opened: {error}.") from error
+
     @classmethod
     def open(
         cls,
         log_directory: Path,
         node_id: int,
         *,
+        loaded: LoadedMetadata | None = None,
         open_log: OpenLog | None = None,
         settings: LocalSettings | None = None,
         clock_ms: Callable[[], int] = now_ms,
     ) -> Self:
         """Read the metadata below this log directory (formatted by `open_directories`) and begin a new leader epoch.
 
-        Raises MetadataError, before anything is written where it is about what was read.
+        `loaded`: what was read there a moment ago, by `read`. Raises MetadataError, before anything is written where it
+        is about what was read.
         """
         settings = settings or LocalSettings()
         directory = log_directory / METADATA_DIRECTORY
         try:
-            loaded = load_metadata(directory, node_id, bootstrap=log_directory / BOOTSTRAP_CHECKPOINT)
+            loaded = loaded or cls.read(log_directory, node_id)
             for warning in loaded.warnings:
                 _log.warning("%s", warning)
             if loaded.discard_log:

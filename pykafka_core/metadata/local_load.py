@@ -37,6 +37,15 @@ from pykafka_core.protocol.message import Record
 __all__ = ["LoadedMetadata", "load_metadata"]
 
 KRAFT_VERSION_MAX: Final = 1
+FEATURE_LEVEL_MAX: Final = {
+    "kraft.version": KRAFT_VERSION_MAX,
+    "transaction.version": 2,
+    "group.version": 1,
+    "eligible.leader.replicas.version": 1,
+    "share.version": 1,
+    "streams.version": 1,
+}
+"""The levels that Apache Kafka 4.3 knows, of features besides metadata.version."""
 
 
 @dataclass(slots=True, frozen=True, kw_only=True)
@@ -199,6 +208,11 @@ def _check_served(directory: Path, node_id: int, image: MetadataImage, voter_set
             f"The metadata in {directory} has metadata.version {level}; "
             f"{METADATA_VERSION_MIN} to {METADATA_VERSION_MAX} are known."
         )
+    for name, level in sorted(image.features.items()):
+        newest = level if name == "metadata.version" else FEATURE_LEVEL_MAX.get(name, 0)
+        if level > newest:
+            known = f"{newest} is the newest known" if newest else "no such feature is known"
+            raise UnsupportedMetadataError(f"The metadata in {directory} has {name} {level}, and {known}.")
     others = sorted(set(image.brokers) - {node_id})
     if others:
         raise UnsupportedMetadataError(

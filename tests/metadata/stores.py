@@ -7,14 +7,18 @@ import shutil
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 from pykafka_core.metadata.directories import open_directories
 from pykafka_core.metadata.image import MetadataImage
 from pykafka_core.metadata.local import LocalMetadataStore, LocalSettings
+from pykafka_core.metadata.local_batches import encode_batch, iterate_batches
 from pykafka_core.metadata.local_log import OpenLog
+from pykafka_core.metadata.local_records import encode_record
 from pykafka_core.protocol.message import Record
 
 GOLDEN = Path(__file__).parent / "golden"
+LOG = "__cluster_metadata-0/00000000000000000000.log"
 
 
 class Clock:
@@ -72,4 +76,15 @@ def content(image: MetadataImage) -> tuple[object, ...]:
         image.brokers,
         image.scram_credentials,
         image.acls,
+    )
+
+
+def append(path: Path, records: list[Record] | list[Any], *, control: bool = False, level: int = 30) -> None:
+    """Put one batch behind what a log file holds."""
+    data = path.read_bytes()
+    batches = list(iterate_batches(data))
+    values = records if control else [encode_record(record, level) for record in records]
+    last = batches[-1]
+    path.write_bytes(
+        data + encode_batch(last.next_offset, last.leader_epoch, last.timestamp_ms, values, control=control)
     )

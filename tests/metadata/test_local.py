@@ -35,21 +35,7 @@ from pykafka_core.protocol.records.metadata.begin_transaction_record import Begi
 from pykafka_core.protocol.records.metadata.feature_level_record import FeatureLevelRecord
 from tests.metadata.images import histories, registration, topic, topic_id
 from tests.metadata.plain_log import PlainLog
-from tests.metadata.stores import Clock, commit, content, kafka_directory, opened
-
-LOG = "__cluster_metadata-0/00000000000000000000.log"
-
-
-def append(path: Path, records: list[Record] | list[Any], *, control: bool = False, level: int = 30) -> None:
-    """Put one batch behind what a log file holds."""
-    data = path.read_bytes()
-    batches = list(iterate_batches(data))
-    values = records if control else [encode_record(record, level) for record in records]
-    last = batches[-1]
-    path.write_bytes(
-        data + encode_batch(last.next_offset, last.leader_epoch, last.timestamp_ms, values, control=control)
-    )
-
+from tests.metadata.stores import LOG, Clock, append, commit, content, kafka_directory, opened
 
 # ---- commits
 # ------------------------------------------------------------------------------------------------------------
@@ -495,6 +481,20 @@ def test_an_unreadable_quorum_state_is_refused(tmp_path: Path) -> None:
     path = kafka_directory("stopped", tmp_path / "data")
     (path / "__cluster_metadata-0" / "quorum-state").write_text("{")
     refused(path, CorruptMetadataError, "quorum-state cannot be read")
+
+
+@pytest.mark.parametrize(
+    ("name", "level", "known"),
+    [
+        ("transaction.version", 3, "2 is the newest known"),
+        ("share.version", 2, "1 is the newest known"),
+        ("moon.version", 1, "no such feature is known"),
+    ],
+)
+def test_an_unknown_feature_level_is_refused(tmp_path: Path, name: str, level: int, known: str) -> None:
+    path = kafka_directory("stopped", tmp_path / "data")
+    append(path / LOG, [FeatureLevelRecord(name=name, feature_level=level)])
+    refused(path, UnsupportedMetadataError, f"has {name} {level}, and {known}")
 
 
 @pytest.mark.parametrize(("level", "versions"), [(7, (1, 0)), (14, (2, 0)), (17, (3, 1)), (25, (3, 2)), (30, (4, 2))])
