@@ -11,7 +11,6 @@ from __future__ import annotations
 
 import os
 import random
-import socket
 import subprocess
 import sys
 import threading
@@ -19,7 +18,6 @@ import time
 from collections import Counter
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
 import pytest
 
@@ -27,16 +25,14 @@ from harness import jars
 from harness.broker import Broker
 from harness.clients import ALL, Client
 from harness.clients.kafkajs_client import MODULES
+from harness.copying import PARTITIONS, call, copied, fill, read_committed
 from harness.requests import create_topic
 from pykafka_core.protocol.api_keys import ApiKey
-from pykafka_core.protocol.framing import decode_response, encode_request
-from pykafka_core.protocol.messages.offset_fetch_request import OffsetFetchRequest, OffsetFetchRequestTopic
 from pykafka_core.protocol.messages.update_features_request import FeatureUpdateKey, UpdateFeaturesRequest
 
 pytestmark = [pytest.mark.row("transactions")]
 
 COPIERS = Path(__file__).resolve().parent / "copiers"
-PARTITIONS = 3
 COUNT = int(os.environ.get("KC_CLIENTS_TRANSACTIONS", "1500"))
 KILLS = int(os.environ.get("KC_CLIENTS_KILLS", "4"))
 WAIT_S = 100 + 25 * KILLS
@@ -84,56 +80,6 @@ class Copiers:
         self._thread.join()
 
 
-def call(broker: Broker, key: ApiKey, version: int, body: Any) -> Any:
-    with socket.create_connection(broker.address, 10) as connection, connection.makefile("rb") as answers:
-        connection.sendall(encode_request(key, version, 1, "test", body, with_length=True))
-        size = int.from_bytes(answers.read(4), "big")
-        return decode_response(key, version, answers.read(size))[1]
-
-
-def copied(broker: Broker) -> int:
-    """How many records the committed offsets say are done."""
-    asked = [OffsetFetchRequestTopic(name="in", partition_indexes=list(range(PARTITIONS)))]
-    answer = call(broker, ApiKey.OFFSET_FETCH, 7, OffsetFetchRequest(group_id="copier", topics=asked))
-    if answer.error_code:
-        return 0
-    return sum(max(each.committed_offset, 0) for each in answer.topics[0].partitions)
-
-
-def fill(bootstrap: str) -> None:
-    from confluent_kafka import Producer
-
-    producer = Producer({"bootstrap.servers": bootstrap, "linger.ms": 5, "enable.idempotence": True})
-    for number in range(COUNT):
-        producer.produce("in", str(number).encode(), partition=number % PARTITIONS)
-    assert producer.flush(60) == 0
-
-
-def read_committed(bootstrap: str) -> dict[int, list[str]]:
-    """All that a consumer is shown, up to the last stable offset, which must be the end."""
-    from confluent_kafka import Consumer, TopicPartition
-
-    consumer = Consumer({
-        "bootstrap.servers": bootstrap, "group.id": "reader", "isolation.level": "read_committed",
-        "auto.offset.reset": "earliest", "enable.auto.commit": False, "enable.partition.eof": True,
-    })  # fmt: skip
-    consumer.assign([TopicPartition("out", index, 0) for index in range(PARTITIONS)])
-    seen: dict[int, list[str]] = {index: [] for index in range(PARTITIONS)}
-    ended: set[int] = set()
-    deadline = time.monotonic() + 60
-    while len(ended) < PARTITIONS:
-        assert time.monotonic() < deadline, "the last stable offset does not reach the end"
-        message = consumer.poll(0.5)
-        if message is None:
-            continue
-        if message.error():
-            ended.add(message.partition())
-        else:
-            seen[message.partition()].append(message.value().decode())
-    consumer.close()
-    return seen
-
-
 @pytest.mark.timeout(WAIT_S + 150)
 @pytest.mark.parametrize(
     ("kind", "transaction_version"),
@@ -162,7 +108,7 @@ def test_exactly_once(
         assert call(broker, ApiKey.UPDATE_FEATURES, 1, UpdateFeaturesRequest(feature_updates=[update])).error_code == 0
     for topic in ("in", "out"):
         create_topic(broker.address, topic, PARTITIONS)
-    fill(broker.bootstrap)
+    fill(broker.bootstrap, COUNT)
     copiers = Copiers(kind, broker.bootstrap, tmp_path / "copier.log")
     try:
         deadline = time.monotonic() + WAIT_S
