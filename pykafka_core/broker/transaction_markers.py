@@ -54,6 +54,8 @@ class Markers:
             exists = image is not None and 0 <= index < len(image.partitions)
             # What the metadata have and the broker does not run is on its way up or down.
             return ErrorCode.NOT_LEADER_OR_FOLLOWER if exists else ErrorCode.UNKNOWN_TOPIC_OR_PARTITION
+        if producer_id < 0 or epoch < 0:
+            return ErrorCode.UNKNOWN_SERVER_ERROR
         is_offsets = name == OFFSETS_TOPIC
         if is_offsets and self._groups().is_loading_partition(index):
             return ErrorCode.NOT_LEADER_OR_FOLLOWER

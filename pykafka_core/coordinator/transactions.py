@@ -238,6 +238,11 @@ class TransactionCoordinator:
 
         return [*taken, self._change(transactional_id, found, new, stored)]
 
+    def _is_too_new(self, client_version: int) -> bool:
+        """Records of level 0 cannot hold the client's version. Clients ask for the level and know; Kafka answers this
+        too, but takes the transition for one that is on its way, and the id can never be used again."""
+        return client_version >= EPOCH_BUMP_VERSION and self.transaction_version == 0
+
     # ---- partitions
 
     def _add(self, event: AddPartitions, now: Now) -> list[TxnEffect]:
@@ -254,7 +259,11 @@ class TransactionCoordinator:
             error = ErrorCode.PRODUCER_FENCED
         elif state.is_ending:
             error = ErrorCode.CONCURRENT_TRANSACTIONS
-        elif state.status != Status.ONGOING or not event.partitions <= state.partitions:
+        elif state.status == Status.ONGOING and event.partitions <= state.partitions:
+            pass
+        elif self._is_too_new(event.client_version):
+            error = ErrorCode.UNSUPPORTED_VERSION
+        else:
             new = state.with_partitions(event.partitions, event.client_version, now.wall_ms)
             if state.status == Status.ONGOING:
                 deadline_ms = found.deadline_ms
@@ -305,6 +314,8 @@ class TransactionCoordinator:
                 return refuse(event.request, refusal)
             # Asked again: what it was told before.
             return [TxnReply(event.request, ProducerAnswer(ErrorCode.NONE, state.producer_id, state.epoch))]
+        if self._is_too_new(event.client_version):
+            return refuse(event.request, ErrorCode.UNSUPPORTED_VERSION)
         version = event.client_version if event.client_version >= EPOCH_BUMP_VERSION else 0
         taken: list[TxnEffect] = []
         next_id = NO_PRODUCER

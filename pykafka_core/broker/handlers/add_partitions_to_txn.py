@@ -5,7 +5,8 @@
 - All or none: a partition that does not exist is UNKNOWN_TOPIC_OR_PARTITION, and the others OPERATION_NOT_ATTEMPTED.
 - Another epoch: PRODUCER_FENCED, below version 2 INVALID_PRODUCER_EPOCH. An unknown transactional id, or another
   producer id: INVALID_PRODUCER_ID_MAPPING. While a transaction is being ended: CONCURRENT_TRANSACTIONS.
-- Verified and not in the transaction: TRANSACTION_ABORTABLE.
+- Verified and not in the transaction: TRANSACTION_ABORTABLE. A producer may not name an internal topic:
+  TOPIC_AUTHORIZATION_FAILED. To add from version 4 on needs a transaction.version above 0: else UNSUPPORTED_VERSION.
 
 Source: KIP-98, KIP-890; kafka.server.KafkaApis.handleAddPartitionsToTxnRequest.
 """
@@ -17,6 +18,7 @@ from typing import TYPE_CHECKING
 
 from pykafka_core.broker.answers import answered, result
 from pykafka_core.broker.handlers import RequestContext, serves
+from pykafka_core.broker.topic_names import INTERNAL_TOPICS
 from pykafka_core.coordinator.transaction_events import AddPartitions, VerifyPartitions
 from pykafka_core.protocol.api_keys import ApiKey
 from pykafka_core.protocol.errors import ErrorCode
@@ -52,7 +54,9 @@ def add_partitions_to_txn(
         return add_batch(request, transactions, store.image)
     asked = request.v3_and_below_topics
     partitions = named(asked)
-    errors = missing(partitions, store.image) or transactions.refusal(request.v3_and_below_transactional_id)
+    errors = refused(partitions, store.image, INTERNAL_TOPICS) or transactions.refusal(
+        request.v3_and_below_transactional_id
+    )
     if not errors:
         errors = transactions.ask(
             AddPartitions(
@@ -78,7 +82,7 @@ async def add_batch(
     response = AddPartitionsToTxnResponse()
     for each in request.transactions:
         partitions = named(each.topics)
-        errors = missing(partitions, image)
+        errors = refused(partitions, image)
         if not errors and each.transactional_id:
             errors = transactions.refusal(each.transactional_id)
         if not errors:
@@ -92,10 +96,12 @@ async def add_batch(
             errors = transactions.ask(
                 VerifyPartitions(*common) if each.verify_only else AddPartitions(*common, ADD_VERSION)
             )
+        errors = await result(errors)
+        if errors == ErrorCode.UNSUPPORTED_VERSION:
+            return AddPartitionsToTxnResponse(error_code=errors)
         response.results_by_transaction.append(
             AddPartitionsToTxnResult(
-                transactional_id=each.transactional_id,
-                topic_results=results(each.topics, await result(errors)),
+                transactional_id=each.transactional_id, topic_results=results(each.topics, errors)
             )
         )
     return response
@@ -105,18 +111,22 @@ def named(topics: list[AddPartitionsToTxnTopic]) -> frozenset[TopicPartition]:
     return frozenset((topic.name, index) for topic in topics for index in topic.partitions)
 
 
-def missing(partitions: frozenset[TopicPartition], image: MetadataImage) -> Errors:
-    """The errors of all partitions, if one of them does not exist; NONE if all do."""
+def refused(
+    partitions: frozenset[TopicPartition], image: MetadataImage, forbidden: frozenset[str] = frozenset()
+) -> Errors:
+    """The errors of all partitions, if one of them does not exist or is `forbidden` to clients; NONE if all may be
+    added."""
     topics = image.topics
-    there = {
-        (name, index) for name, index in partitions if name in topics and 0 <= index < len(topics[name].partitions)
-    }
-    if len(there) == len(partitions):
-        return ErrorCode.NONE
-    return {
-        each: ErrorCode.OPERATION_NOT_ATTEMPTED if each in there else ErrorCode.UNKNOWN_TOPIC_OR_PARTITION
-        for each in partitions
-    }
+
+    def why(name: str, index: int) -> ErrorCode:
+        if name in forbidden:
+            return ErrorCode.TOPIC_AUTHORIZATION_FAILED
+        exists = name in topics and 0 <= index < len(topics[name].partitions)
+        return ErrorCode.OPERATION_NOT_ATTEMPTED if exists else ErrorCode.UNKNOWN_TOPIC_OR_PARTITION
+
+    errors = {each: why(*each) for each in partitions}
+    nothing = all(error == ErrorCode.OPERATION_NOT_ATTEMPTED for error in errors.values())
+    return ErrorCode.NONE if nothing else errors
 
 
 def results(topics: list[AddPartitionsToTxnTopic], errors: Errors) -> list[AddPartitionsToTxnTopicResult]:

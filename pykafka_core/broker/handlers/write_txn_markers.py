@@ -5,7 +5,7 @@ a transaction that its coordinator has forgotten.
 
 - Each partition of each marker has its error: UNKNOWN_TOPIC_OR_PARTITION; INVALID_PRODUCER_EPOCH for an epoch that the
   partition is past; TRANSACTION_COORDINATOR_FENCED for a coordinator that was replaced; NOT_LEADER_OR_FOLLOWER while
-  the group coordinator loads its partition of __consumer_offsets.
+  the group coordinator loads its partition of __consumer_offsets. A marker for no partition is not mentioned.
 - Version 2 says which transaction version the marker is of (KIP-1228).
 
 Source: KIP-98, KIP-664, KIP-1228; kafka.server.KafkaApis.handleWriteTxnMarkersRequest.
@@ -37,7 +37,8 @@ async def write_txn_markers(
     written = []
     for marker in request.markers:
         result = WritableTxnMarkerResult(producer_id=marker.producer_id)
-        response.markers.append(result)
+        if any(topic.partition_indexes for topic in marker.topics):
+            response.markers.append(result)
         for topic in marker.topics:
             partitions = []
             for index in topic.partition_indexes:

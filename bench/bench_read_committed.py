@@ -1,0 +1,134 @@
+"""What `read_committed` costs a consumer: a topic read by the load in C (csrc/client/fetch_load.h) either way, in turn.
+
+    plain       no transactions in it
+    committed   written in committed transactions
+    aborted     every tenth transaction was aborted: what is read, and thrown away by a read_committed consumer
+
+The demand is that reading committed data is within 5 % of reading it uncommitted:
+
+    committed_to_uncommitted   wall time of read_committed over that of read_uncommitted, medians; 1.05 is 5 % slower
+    records_per_s              by a read_committed consumer
+    broker_cpu_ns_each         of one record, over all threads of the broker; [uncommitted, committed]
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import statistics
+import sys
+import time
+from collections.abc import Iterator
+from itertools import count
+from typing import Any
+
+import pytest
+
+from bench import broker_process
+from bench.broker_process import BrokerProcess
+from pykafka_core.client.admin import create_topic
+from pykafka_core.client.cluster import Client
+from pykafka_core.client.load import FetchLoad, ProduceTask, open_fetch_load, open_produce_load, run
+from pykafka_core.client.settings import parse_addresses
+from pykafka_core.client.transactions import Transaction
+
+pytest.importorskip("pytest_benchmark", reason="pytest-benchmark is not installed")
+if sys.platform != "linux":
+    pytest.skip("the CPU clock of another process needs Linux", allow_module_level=True)
+
+ROUNDS = int(os.environ.get("BENCH_ROUNDS", "9"))
+RECORDS = int(os.environ.get("BENCH_RECORDS", "1000000"))
+SIZE = 100
+TRANSACTION_MS = 10
+"""How long a transaction takes in records; a few thousand of them."""
+TRANSACTIONAL = {"enable.idempotence": "true", "linger.ms": "0", "batch.size": "16384"}
+SERIAL = count()
+
+
+@pytest.fixture(scope="module")
+def broker() -> Iterator[BrokerProcess]:
+    pins, own = broker_process.processors(), os.sched_getaffinity(0)
+    with BrokerProcess(pin=pins[0] if pins else None) as started:
+        if pins:
+            os.sched_setaffinity(0, {pins[1]})
+        try:
+            yield started
+        finally:
+            os.sched_setaffinity(0, own)
+
+
+async def fill(client: Client, topic: str, kind: str) -> tuple[int, int, int]:
+    """Returns how many records there are, how many of them are committed, and the number of transactions."""
+    await create_topic(client, topic, partition_count=1)
+    if kind == "plain":
+        load = await open_produce_load(client, topic, {}, ProduceTask(record_count=RECORDS, payload=SIZE))
+        while not await run(load, 1000):
+            pass
+        return RECORDS, RECORDS, 0
+    transaction = Transaction(client, topic)
+    await transaction.init()
+    task = ProduceTask(
+        record_count=RECORDS,
+        payload=SIZE,
+        transactional_id=topic,
+        producer_id=transaction.producer_id,
+        producer_epoch=transaction.producer_epoch,
+    )
+    load = await open_produce_load(client, topic, TRANSACTIONAL, task)
+    committed = transactions = 0
+    done = False
+    while not done:
+        before = load.made
+        await transaction.add_partitions([(topic, 0)])
+        done = await run(load, TRANSACTION_MS)
+        await run(load, 10_000, drain=True)
+        commit = kind == "committed" or transactions % 10 != 9
+        await transaction.end(commit=commit)
+        committed += commit * (load.made - before)
+        transactions += 1
+    assert load.failed[0] == 0, load.failed
+    return load.made, committed, transactions
+
+
+async def read(broker: BrokerProcess, topic: str, records: int, isolation: str) -> tuple[float, float]:
+    """Wall seconds and the broker's CPU seconds."""
+    async with Client(parse_addresses(broker.bootstrap)) as client:
+        load: FetchLoad = await open_fetch_load(
+            client, {(topic, 0): 0}, {"isolation.level": isolation}, record_count=records
+        )
+        cpu, began = broker.cpu_s(), time.perf_counter()
+        while not await run(load, 10_000):
+            pass
+        return time.perf_counter() - began, broker.cpu_s() - cpu
+
+
+@pytest.mark.benchmark(group=f"reading {RECORDS} records of {SIZE} bytes, read_committed")
+@pytest.mark.parametrize("kind", ["plain", "committed", "aborted"])
+def test_read_committed(benchmark: Any, broker: BrokerProcess, kind: str) -> None:
+    topic = f"{kind}-{next(SERIAL)}"
+
+    async def make() -> tuple[int, int, int]:
+        async with Client(parse_addresses(broker.bootstrap)) as client:
+            return await fill(client, topic, kind)
+
+    stored, committed, transactions = asyncio.run(make())
+    counts = {"read_uncommitted": stored, "read_committed": committed}
+    found: dict[str, list[tuple[float, float]]] = {isolation: [] for isolation in counts}
+
+    def once() -> None:
+        found["read_committed"].append(asyncio.run(read(broker, topic, committed, "read_committed")))
+
+    def setup() -> None:
+        found["read_uncommitted"].append(asyncio.run(read(broker, topic, stored, "read_uncommitted")))
+
+    for isolation, records in counts.items():
+        asyncio.run(read(broker, topic, records, isolation))
+    benchmark.pedantic(once, setup=setup, rounds=ROUNDS)
+    walls = {isolation: statistics.median(wall for wall, _ in times) for isolation, times in found.items()}
+    cpus = {isolation: statistics.median(cpu for _, cpu in times) for isolation, times in found.items()}
+    benchmark.extra_info.update(
+        transactions=transactions,
+        committed_to_uncommitted=round(walls["read_committed"] / walls["read_uncommitted"], 3),
+        records_per_s=round(committed / walls["read_committed"]),
+        broker_cpu_ns_each=[round(1e9 * cpus[isolation] / stored) for isolation in counts],
+    )
