@@ -149,6 +149,9 @@ class Kafka(Measured, ApacheKafka):
     label = f"Kafka {jars.VERSION}"
     is_jvm = True
 
+    def jvm(self) -> list[str]:
+        return ["java", "-XX:+UseG1GC"]
+
 
 class GivenCommand(Broker):
     template, partitions, sync = "", 1, "none"

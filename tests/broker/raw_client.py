@@ -12,7 +12,7 @@ from pykafka_core.protocol.framing import decode_response, encode_request
 from pykafka_core.protocol.message import Message
 from pykafka_core.records import Codec, encode
 
-TIMEOUT_S = 20.0
+TIMEOUT_S = 60.0
 
 
 class RawClient:

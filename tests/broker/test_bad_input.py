@@ -42,14 +42,14 @@ CASES = {
 }
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture
 def broker() -> Iterator[Broker]:
     with Broker() as running:
         yield running
 
 
 def await_text(caplog: pytest.LogCaptureFixture, text: str) -> None:
-    deadline = time.monotonic() + 10
+    deadline = time.monotonic() + 60
     while text not in caplog.text:
         assert time.monotonic() < deadline, f"{text!r} is not in {caplog.text!r}"
         time.sleep(0.01)
@@ -58,7 +58,6 @@ def await_text(caplog: pytest.LogCaptureFixture, text: str) -> None:
 @pytest.mark.parametrize("case", CASES)
 def test_a_stranger_is_told_by_name_in_the_log(broker: Broker, caplog: pytest.LogCaptureFixture, case: str) -> None:
     sent, words = CASES[case]
-    time.sleep(1.05)  # one line a second
     with caplog.at_level(logging.WARNING), RawClient(broker.bootstrap) as neighbour, RawClient(broker.bootstrap) as odd:
         odd.socket.sendall(sent)
         assert odd.is_closed()
@@ -70,18 +69,19 @@ def test_a_stranger_is_told_by_name_in_the_log(broker: Broker, caplog: pytest.Lo
 
 
 def test_a_flood_of_strangers_is_one_line_a_second(broker: Broker, caplog: pytest.LogCaptureFixture) -> None:
-    time.sleep(1.05)
-    with caplog.at_level(logging.WARNING):
-        for _ in range(50):
-            with RawClient(broker.bootstrap) as odd:
-                odd.socket.sendall(frame(999, 0))
-                assert odd.is_closed()
-        assert 1 <= caplog.text.count("API key 999") <= 3
-        time.sleep(1.05)
+    def strange() -> None:
         with RawClient(broker.bootstrap) as odd:
             odd.socket.sendall(frame(999, 0))
             assert odd.is_closed()
-        await_text(caplog, "more like this were not logged)")
+
+    with caplog.at_level(logging.WARNING):
+        began = time.monotonic()
+        for _ in range(50):
+            strange()
+        assert 1 <= caplog.text.count("API key 999") <= 2 + time.monotonic() - began
+        while "more like this were not logged)" not in caplog.text:
+            assert time.monotonic() < began + 60
+            strange()
 
 
 def test_a_slow_sender_is_patiently_read(broker: Broker) -> None:

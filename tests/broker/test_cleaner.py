@@ -183,7 +183,7 @@ def test_what_the_throttle_allows(tmp_path):
         started = time.monotonic()
         # 10 MB are read twice and written once.
         assert cleaner.clean_dirtiest([topic_of(log)], VALUES | {"log.cleaner.io.max.bytes.per.second": 30e6})
-        assert 0.7 < time.monotonic() - started < 5
+        assert 0.7 < time.monotonic() - started < 30
 
 
 def test_a_step_that_is_not_asked_for_and_a_log_that_is_cut(tmp_path):
@@ -244,7 +244,7 @@ def test_a_compacted_topic_read_by_a_real_client(tmp_path, codec):
                 produce(client, "t", encode(rows))
                 last[b"end"] = b"end"
         checkpoint = tmp_path / "cleaner-offset-checkpoint"
-        deadline = time.monotonic() + 20
+        deadline = time.monotonic() + 60
         while not checkpoint.exists():
             assert time.monotonic() < deadline
             time.sleep(0.05)
@@ -301,7 +301,7 @@ def test_transactions_on_a_compacted_topic_and_in_the_offsets(tmp_path, version)
             assert producer.produce("t", b"%d-" % number + b"x" * 100_000) == 0
             assert producer.send_offset("g", "t", number, metadata="m" * 30_000) == 0
             assert producer.end(commit=number % 3 == 0) == 0
-        deadline = time.monotonic() + 30
+        deadline = time.monotonic() + 60
         # What stays: the active segment, and the last value committed before it.
         while log_size(tmp_path / "t-0") > 2 << 20 or log_size(tmp_path / "__consumer_offsets-0") > 1 << 20:
             assert time.monotonic() < deadline
@@ -311,7 +311,7 @@ def test_transactions_on_a_compacted_topic_and_in_the_offsets(tmp_path, version)
         coordinated(client, "tx")
         producer.client = client
         check_txns(client)
-        deadline = time.monotonic() + 20
+        deadline = time.monotonic() + 60
         while (codes := producer.add("t", 0)) == [E.COORDINATOR_LOAD_IN_PROGRESS]:
             assert time.monotonic() < deadline
             time.sleep(0.01)

@@ -386,7 +386,7 @@ def places(client: RawClient, name: str) -> list[tuple[str, bool]]:
 
 
 def wait_until_at(client: RawClient, name: str, directory: str) -> None:
-    deadline = time.monotonic() + 30
+    deadline = time.monotonic() + 60
     while places(client, name) != [(directory, False)]:
         assert time.monotonic() < deadline, places(client, name)
         time.sleep(0.01)
@@ -499,7 +499,7 @@ def test_a_move_outlives_a_kill(tmp_path: Path) -> None:
     with broker_process(None, *words) as broker:
         broker.await_ready()
         client = broker.client()
-        deadline = time.monotonic() + 20
+        deadline = time.monotonic() + 60
         while places(client, "moved") != [(here, False), (there, True)]:
             assert time.monotonic() < deadline
             time.sleep(0.05)

@@ -66,7 +66,7 @@ def test_a_stop_lets_a_waiting_fetch_end_soon(tmp_path: Path) -> None:
             time.sleep(0.2)
             begun = time.monotonic()
             assert broker.stop() == 0
-            assert time.monotonic() - begun < 10
+            assert time.monotonic() - begun < 30
 
 
 def test_a_stop_sees_a_creation_to_its_end(tmp_path: Path) -> None:
@@ -268,7 +268,7 @@ def test_kafka_server_start_in_the_background(tmp_path: Path) -> None:
 
 
 def await_text(path: Path, text: str) -> None:
-    deadline = time.monotonic() + 20
+    deadline = time.monotonic() + 60
     while time.monotonic() < deadline:
         if path.exists() and text in path.read_text():
             return

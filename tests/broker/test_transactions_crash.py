@@ -52,7 +52,7 @@ def seen(client: RawClient) -> tuple[list[bytes], list[bytes], tuple[int, int]]:
 
 
 def await_seen(client: RawClient, values: list[bytes], offset: int) -> None:
-    deadline = time.monotonic() + 20
+    deadline = time.monotonic() + 60
     while seen(client) != (values, values, (0, offset)):
         assert time.monotonic() < deadline, f"{seen(client)}, not {values} and {offset}"
         time.sleep(0.01)

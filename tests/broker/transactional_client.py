@@ -35,7 +35,7 @@ AGAIN = (E.CONCURRENT_TRANSACTIONS, E.COORDINATOR_LOAD_IN_PROGRESS, E.NOT_COORDI
 
 def retried(client: RawClient, request: Message, version: int) -> Any:
     """As clients do: CONCURRENT_TRANSACTIONS and a coordinator that loads are asked again."""
-    deadline = time.monotonic() + 20
+    deadline = time.monotonic() + 60
     while True:
         answer = client.call(request, version)
         code = answer.error_code

@@ -100,7 +100,7 @@ def populate(broker: Broker) -> None:
     beat(broker, "static", "s", 0, instance_id="one")
     beat(broker, "static", "s", -2, instance_id="one")
     answer = beat(broker, "regex", "r", 0, subscribed_topic_regex="or.*")
-    deadline = time.monotonic() + 30
+    deadline = time.monotonic() + 60
     while answer.assignment is None or not answer.assignment.topic_partitions:
         assert time.monotonic() < deadline, "the expression is not resolved"
         answer = beat(broker, "regex", "r", answer.member_epoch)

@@ -109,9 +109,7 @@ def test_a_group_lives_on(
     finally:
         count = load.stop()
     numbers = {str(number) for number in range(count)}
-    await_that(
-        lambda: {line[3] for member in members for line in member.lines("R")} >= numbers, "every record is seen"
-    )
+    await_that(lambda: {line[3] for member in members for line in member.lines("R")} >= numbers, "every record is seen")
     ends = end_offsets(broker.address, TOPIC)
     assert sum(ends.values()) == count
     check_commits(broker, members)

@@ -146,10 +146,8 @@ def kafka(data: Path, ports: tuple[int, int], *, kill: bool = False) -> Iterator
     properties = data / "server.properties"
     properties.write_text(SERVER.format(broker=ports[0], controller=ports[1], first=data / "a", second=data / "b"))
     output = (data / "kafka.log").open("w+")
-    jvm = [option for option in jars.JVM if "defaultLogLevel" not in option]
-    process = subprocess.Popen(
-        [*jvm, "-cp", jars.classpath(), "kafka.Kafka", str(properties)], stdout=output, stderr=output
-    )
+    command = [option for option in jars.program("kafka.Kafka") if "defaultLogLevel" not in option]
+    process = subprocess.Popen([*command, str(properties)], stdout=output, stderr=output)
     try:
         deadline = time.monotonic() + 120
         while "Kafka Server started" not in (text := (data / "kafka.log").read_text()):

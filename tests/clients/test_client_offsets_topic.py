@@ -65,7 +65,7 @@ def kafka_is_here() -> None:
 
 class Wire:
     def __init__(self, broker: Broker) -> None:
-        self.connection = socket.create_connection(broker.address, 30)
+        self.connection = socket.create_connection(broker.address, 60)
         self.answers = self.connection.makefile("rb")
 
     def call(self, key: ApiKey, version: int, body: Any) -> Any:
@@ -224,7 +224,7 @@ def picture(broker: Broker) -> dict[str, Any]:
 
 def check_picture(broker: Broker, expected: dict[str, Any]) -> None:
     """Apache Kafka lists the groups of those partitions that it leads already, and says nothing of the others."""
-    deadline = time.monotonic() + 30
+    deadline = time.monotonic() + 60
     while (found := picture(broker)) != expected and time.monotonic() < deadline:
         time.sleep(0.1)
     assert found == expected

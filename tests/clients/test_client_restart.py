@@ -81,7 +81,7 @@ def java_load(bootstrap: str, topic: str, *, idempotent: bool, records: int, rat
 
 def await_growth(broker: Broker, topic: str) -> None:
     """Until the load is flowing, which after a start takes as long as the client's back-off."""
-    begin, deadline = sum(end_offsets(broker.address, topic).values()), time.monotonic() + 30
+    begin, deadline = sum(end_offsets(broker.address, topic).values()), time.monotonic() + 60
     while sum(end_offsets(broker.address, topic).values()) < begin + 100:
         assert time.monotonic() < deadline, "no load to stop the broker under"
         time.sleep(0.02)

@@ -50,7 +50,7 @@ class Program:
     def __init__(self, classpath: str, bootstrap: str, folder: Path) -> None:
         self.log = folder / "streams.log"
         self.starts = 0
-        self._command = [*jars.JVM, "-cp", classpath, "Regions", bootstrap, str(folder / "state")]
+        self._command = [*jars.QUICK, *jars.SMALL, "-cp", classpath, "Regions", bootstrap, str(folder / "state")]
         self._process: subprocess.Popen[bytes] | None = None
 
     def start(self) -> None:

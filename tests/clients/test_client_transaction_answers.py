@@ -91,7 +91,7 @@ class Script:
             topic_data=[TopicProduceData(name=topic, partition_data=data)],
         )
         passing = {19, 51} if steady else set()
-        deadline = time.monotonic() + 30
+        deadline = time.monotonic() + 60
         while True:
             found = self.client.call(request, version).responses[0].partition_responses
             codes = [each.error_code for each in found]

@@ -136,7 +136,7 @@ def dumped_index(folder: Path) -> list[tuple[int, int, int, int]]:
 
 class Client:
     def __init__(self, address: tuple[str, int]) -> None:
-        self.socket = socket.create_connection(address, 30)
+        self.socket = socket.create_connection(address, 60)
 
     def __call__(self, request: Message, version: int) -> Any:
         self.socket.sendall(encode_request(request.API_KEY, version, 1, "test", request, with_length=True))

@@ -104,7 +104,7 @@ def populate(client: RawClient) -> dict[str, Producer]:
     assert still_open.send_offset("open-group", TOPIC, 6) == 0
     await_offset(client, "group", 4)
     await_offset(client, "old-group", 5)
-    deadline = time.monotonic() + 30
+    deadline = time.monotonic() + 60
     while any("Prepare" in str(each[2]) for each in described(client, list(producers.values()))):
         assert time.monotonic() < deadline
         time.sleep(0.05)
@@ -167,7 +167,7 @@ def go_on(client: RawClient, producers: dict[str, Producer]) -> None:
     assert done.end(commit=True) == 0
     assert gone.produce(TOPIC, b"gone again") == 0
     assert gone.init() == 0
-    deadline = time.monotonic() + 30
+    deadline = time.monotonic() + 60
     while committed(client, TOPIC) != [b"done", b"old", b"open", b"again"]:
         assert time.monotonic() < deadline, committed(client, TOPIC)
         time.sleep(0.1)

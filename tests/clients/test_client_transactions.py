@@ -44,7 +44,7 @@ def command(kind: str, bootstrap: str, seed: int) -> list[str]:
     if kind == "kafkajs":
         return ["node", str(COPIERS / "copier.js"), bootstrap]
     if kind.startswith("java"):
-        return [*jars.JVM, "-cp", jars.classpath(), "Copier", bootstrap, str(seed)]
+        return [*jars.program("Copier"), bootstrap, str(seed)]
     return [sys.executable, str(COPIERS / "copier.py"), kind, bootstrap, str(seed)]
 
 

@@ -142,7 +142,7 @@ def test_fetch_at_the_end_waits_and_is_empty(wire: Connection, topic: str) -> No
     began = time.monotonic()
     got = get(wire, topic, 1, max_wait_ms=300)
     assert (got.error, got.records, got.high_watermark, got.last_stable_offset) == (0, b"", 1, 1)
-    assert 0.25 < time.monotonic() - began < 2
+    assert 0.25 < time.monotonic() - began < 20
 
 
 @pytest.mark.parametrize("offset", [2, 99, -5])
@@ -154,19 +154,19 @@ def test_fetch_out_of_range(wire: Connection, topic: str, offset: int) -> None:
 
 
 def test_fetch_wakes_when_records_come(wire: Connection, broker: Broker, topic: str) -> None:
-    correlation = wire.send(FETCH, 11, fetch(11, [(topic, 0, 0)], max_wait_ms=5000))
+    correlation = wire.send(FETCH, 11, fetch(11, [(topic, 0, 0)], max_wait_ms=30_000))
     time.sleep(0.1)
     began = time.monotonic()
     with Connection(broker.address) as other:
         put(other, topic, build())
     answer = read_fetch(wire.receive(FETCH, 11, correlation), 11)
-    assert time.monotonic() - began < 1
+    assert time.monotonic() - began < 20
     assert [b.base_offset for b in batches(answer.partitions[0])] == [0]
 
 
 def test_fetch_waits_for_min_bytes(wire: Connection, broker: Broker, topic: str) -> None:
     put(wire, topic, sized(370))
-    correlation = wire.send(FETCH, 11, fetch(11, [(topic, 0, 0)], max_wait_ms=5000, min_bytes=700))
+    correlation = wire.send(FETCH, 11, fetch(11, [(topic, 0, 0)], max_wait_ms=30_000, min_bytes=700))
     time.sleep(0.1)
     with Connection(broker.address) as other:
         put(other, topic, sized(370))

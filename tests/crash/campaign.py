@@ -342,7 +342,7 @@ def few_descriptors(place: Path, chance: random.Random) -> None:
 
 def await_connection(broker: BrokerProcess) -> None:
     """The crowd has gone: new connections are taken again."""
-    deadline = time.monotonic() + 20
+    deadline = time.monotonic() + 60
     while time.monotonic() < deadline:
         with contextlib.suppress(OSError), RawClient(broker.bootstrap) as client:
             end_offset(client, "t", 0)

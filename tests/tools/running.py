@@ -111,7 +111,7 @@ class VirtualMachine:
         if self._process is None:
             jars.require()
             jars.compile_programs()
-            line = [*jars.JVM, "-cp", jars.classpath(), "Commands"]
+            line = jars.program("Commands")
             self._process = subprocess.Popen(
                 line, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL
             )
@@ -147,6 +147,6 @@ def run_kafkas(command: str, *words: str, stdin: str = "", cwd: Path | None = No
 
 def run_apart(command: str, *words: str, stdin: str = "", cwd: Path | None = None) -> Ran:
     jars.require()
-    line = [*jars.JVM, "-cp", jars.classpath(), KAFKAS[command], *words]
+    line = [*jars.program(KAFKAS[command]), *words]
     done = subprocess.run(line, input=stdin, capture_output=True, text=True, timeout=90, check=False, cwd=cwd)
     return Ran(done.returncode, done.stdout, done.stderr)

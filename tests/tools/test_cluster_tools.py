@@ -101,7 +101,7 @@ def test_a_replica_is_moved_to_another_log_directory(tmp_path: Path) -> None:
         assert ran.status == 0, ran
         assert ran.out[2].endswith(f'"log_dirs":["{here}"]}}]}}')
         assert ran.out[-1] == f"Successfully started moving log directory to {there} for replica t-0 with broker 1 "
-        deadline = time.monotonic() + 30
+        deadline = time.monotonic() + 60
         done = "Reassignment of replica t-0-1 completed successfully."
         while done not in (ran := run_inside("kafka-reassign-partitions", *where, "--verify", *words)).out:
             assert "Reassignment of replica t-0-1 is still in progress." in ran.out

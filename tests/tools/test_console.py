@@ -204,7 +204,7 @@ def test_a_signal_ends_the_consumer_with_its_count(ours: Broker, number: int, st
         assert process.stdout
         assert process.stdout.readline() == "a\n"
         process.send_signal(number)
-        _, err = process.communicate(timeout=20)
+        _, err = process.communicate(timeout=60)
     assert process.returncode == status
     assert err.startswith("Processed a total of ")
 
@@ -214,7 +214,7 @@ def test_a_reader_that_goes_away_ends_the_consumer(ours: Broker) -> None:
     line = f"{sys.executable} -m pykafka_core.tools.console_consumer --bootstrap-server {ours.bootstrap} --topic piped"
     shell = subprocess.run(
         ["sh", "-c", f"{line} --from-beginning --timeout-ms 5000 | head -1; {line} --timeout-ms 1 --from-beginning"],
-        capture_output=True, text=True, timeout=30, check=False, env=dict(os.environ),
+        capture_output=True, text=True, timeout=60, check=False, env=dict(os.environ),
     )  # fmt: skip
     assert shell.stdout.startswith("line\n")
     assert "Unable to write to standard out, closing consumer." in shell.stderr or "TimeoutException" in shell.stderr
@@ -226,7 +226,7 @@ def test_records_arrive_while_the_consumer_waits(ours: Broker) -> None:
     with subprocess.Popen(line, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True) as process:
         time.sleep(0.5)
         produce(ours, "live", "hello\n")
-        out, _ = process.communicate(timeout=20)
+        out, _ = process.communicate(timeout=60)
     assert (process.returncode, out) == (0, "hello\n")
 
 

@@ -71,7 +71,7 @@ class FormattedKafka(brokers.ApacheKafka):
         self.data.mkdir(exist_ok=True)
 
     def command(self) -> list[str]:
-        return [*jars.JVM, "-cp", jars.classpath(), "kafka.Kafka", str(self.file)]
+        return [*jars.program("kafka.Kafka"), str(self.file)]
 
 
 def write_properties(directory: Path, *, dynamic: bool) -> tuple[Path, int]:

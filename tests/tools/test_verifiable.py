@@ -114,7 +114,7 @@ class Running:
         self.lines.put(None)
 
     def until(self, name: str) -> dict[str, Any]:
-        while (line := self.lines.get(timeout=30)) is not None:
+        while (line := self.lines.get(timeout=60)) is not None:
             event = read_event(line)
             if event["name"] == name:
                 return event
@@ -123,9 +123,9 @@ class Running:
     def stop(self) -> list[dict[str, Any]]:
         self.process.send_signal(signal.SIGTERM)
         rest = []
-        while (line := self.lines.get(timeout=30)) is not None:
+        while (line := self.lines.get(timeout=60)) is not None:
             rest.append(read_event(line))
-        assert self.process.wait(30) == 128 + signal.SIGTERM
+        assert self.process.wait(60) == 128 + signal.SIGTERM
         return rest
 
 

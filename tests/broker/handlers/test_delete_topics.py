@@ -78,7 +78,7 @@ def test_the_files_go_after_the_delay(client, broker, name):
     create_topic(client, name, file_delete_delay_ms=0)
     create_topic(client, f"{name}-later", file_delete_delay_ms=3600000)
     delete(client, name, f"{name}-later")
-    deadline = time.monotonic() + 10
+    deadline = time.monotonic() + 60
     while list(broker.directory.glob(f"{name}-0.*-delete")) and time.monotonic() < deadline:
         time.sleep(0.05)
     assert [path.name for path in broker.directory.glob(f"{name}*")] == [
@@ -93,7 +93,7 @@ def test_what_an_earlier_run_left_goes_at_the_next_start(tmp_path):
     left.mkdir()
     (left / "00000000000000000000.log").write_bytes(b"x")
     with Broker(directory=tmp_path):
-        deadline = time.monotonic() + 10
+        deadline = time.monotonic() + 60
         while left.exists() and time.monotonic() < deadline:
             time.sleep(0.02)
         assert not left.exists()

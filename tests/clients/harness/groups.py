@@ -71,7 +71,7 @@ class Member:
             environment |= {"NODE_MODULES": str(MODULES), "NODE_NO_WARNINGS": "1"}
         elif kind.startswith("java"):
             more = [JAVA_SETTINGS[kind]] if kind in JAVA_SETTINGS else []
-            command = [*jars.JVM, "-cp", jars.classpath(), "GroupMember", *common, *more]
+            command = [*jars.program("GroupMember"), *common, *more]
         else:
             command = [sys.executable, str(MEMBERS / "member.py"), kind, *common]
         self.out.touch()
@@ -106,7 +106,7 @@ class Member:
 
     def leave(self) -> None:
         self.process.send_signal(signal.SIGTERM)
-        self.process.wait(30)
+        self.process.wait(60)
 
 
 class Load:
@@ -139,7 +139,7 @@ class Load:
 
 
 def call(broker: Broker, key: ApiKey, version: int, body: Any) -> Any:
-    with socket.create_connection(broker.address, 10) as connection, connection.makefile("rb") as answers:
+    with socket.create_connection(broker.address, 60) as connection, connection.makefile("rb") as answers:
         connection.sendall(encode_request(key, version, 1, "test", body, with_length=True))
         size = int.from_bytes(answers.read(4), "big")
         return decode_response(key, version, answers.read(size))[1]

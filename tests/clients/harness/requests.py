@@ -411,7 +411,7 @@ def create_topic(address: tuple[str, int], topic: str, partitions: int = 1, **co
     await_leaders(address, topic, partitions)
 
 
-def await_leaders(address: tuple[str, int], topic: str, partitions: int, seconds: float = 10) -> None:
+def await_leaders(address: tuple[str, int], topic: str, partitions: int, seconds: float = 60) -> None:
     """Until every partition answers ListOffsets without an error: Metadata may name a leader before it leads."""
     deadline, wanted = time.monotonic() + seconds, [(p, LATEST) for p in range(partitions)]
     with Connection(address) as connection:
@@ -435,7 +435,7 @@ def end_offsets(address: tuple[str, int], topic: str) -> dict[int, int]:
 
 def await_records(address: tuple[str, int], topic: str, count: int) -> dict[int, int]:
     """End offsets once they add up to `count`, which acks=0 does not promise at once."""
-    deadline = time.monotonic() + 15
+    deadline = time.monotonic() + 60
     while True:
         ends = end_offsets(address, topic)
         if sum(ends.values()) >= count or time.monotonic() > deadline:

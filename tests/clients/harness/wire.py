@@ -190,7 +190,7 @@ def request_frame(key: int, version: int, body: bytes, *, correlation_id: int = 
 class Connection:
     """One TCP connection. `call` is one request and its answer; `send` and `receive` are the two halves."""
 
-    def __init__(self, address: tuple[str, int], timeout: float = 10.0) -> None:
+    def __init__(self, address: tuple[str, int], timeout: float = 60.0) -> None:
         self.socket = socket.create_connection(address, timeout)
         self.socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         self.correlation_id = 0
@@ -232,7 +232,7 @@ class Connection:
     def call(self, key: int, version: int, body: bytes, *, header: int | None = None) -> Reader:
         return self.receive(key, version, self.send(key, version, body, header=header))
 
-    def is_closed(self, seconds: float = 5.0) -> bool:
+    def is_closed(self, seconds: float = 60.0) -> bool:
         """True if the broker ends the connection within `seconds`; False if it stays silent; fails on an answer."""
         self.socket.settimeout(seconds)
         try:

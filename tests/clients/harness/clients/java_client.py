@@ -62,6 +62,6 @@ class Java(Client):
     def _ask(self, *words: str) -> None:
         if self.process is None:
             jars.compile_programs()
-            self.process = LineProcess([*jars.JVM, "-cp", jars.classpath(), "ClientProgram", "serve"])
+            self.process = LineProcess([*jars.program("ClientProgram"), "serve"])
         answer = self.process.ask("\t".join(words))
         assert answer == "OK", answer
