@@ -5,7 +5,6 @@ from __future__ import annotations
 import contextlib
 import os
 import signal
-import socket
 import subprocess
 import sys
 import threading
@@ -14,16 +13,10 @@ from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
 from tests.broker.raw_client import RawClient
+from tests.ports import free_port
 
-SECONDS_MAX = 30.0
+SECONDS_MAX = 90.0
 COMMANDS = Path(sys.executable).parent
-
-
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
-        return port
 
 
 class BrokerProcess:

@@ -9,8 +9,9 @@ import pytest
 
 from pykafka_core.broker import boot
 from pykafka_core.broker.boot import BOOT_FILE, forget_boot, identity_of, is_same_boot, note_boot
-from tests.broker.processes import broker_process, free_port
+from tests.broker.processes import broker_process
 from tests.broker.raw_client import batch_of, create_topic, fetch, produce
+from tests.ports import free_port
 
 TAILS = "Looking at the tails only of all logs"
 RECOVERY = "Attempting recovery for all logs"

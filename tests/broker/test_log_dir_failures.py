@@ -26,8 +26,8 @@ from pykafka_core.protocol.messages.list_offsets_request import (
 from pykafka_core.protocol.messages.metadata_request import MetadataRequest
 from pykafka_core.records import encode
 from tests.broker.faults import FaultyDisk
-from tests.broker.processes import free_port
 from tests.broker.raw_client import RawClient, batch_of, create_topic, fetch, produce
+from tests.ports import free_port
 
 STORAGE_ERROR = 56
 SECONDS_MAX = 20.0

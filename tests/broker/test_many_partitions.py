@@ -16,8 +16,9 @@ import pytest
 from pykafka_core.protocol.messages.create_topics_request import CreatableTopic, CreateTopicsRequest
 from pykafka_core.protocol.messages.metadata_request import MetadataRequest
 from pykafka_core.protocol.messages.produce_request import PartitionProduceData, ProduceRequest, TopicProduceData
-from tests.broker.processes import broker_process, free_port
+from tests.broker.processes import broker_process
 from tests.broker.raw_client import RawClient, batch_of, fetch
+from tests.ports import free_port
 
 TOPICS, PARTITIONS, CLIENTS, FILES_MAX = 20, 100, 200, 1024
 
@@ -35,7 +36,7 @@ def produce_everywhere(clients: list[RawClient]) -> None:
         assert {partition.error_code for partition in answer.responses[0].partition_responses} == {0}
 
 
-@pytest.mark.timeout(180)
+@pytest.mark.timeout(300)
 def test_two_thousand_partitions_and_two_hundred_clients(tmp_path: Path) -> None:
     port = free_port()
     with broker_process(tmp_path, port=port, before_exec=few_files) as broker:
@@ -46,8 +47,10 @@ def test_two_thousand_partitions_and_two_hundred_clients(tmp_path: Path) -> None
                 CreatableTopic(name=f"t{number}", num_partitions=PARTITIONS, replication_factor=1)
                 for number in range(TOPICS)
             ]
-            answer = clients[0].call(CreateTopicsRequest(topics=topics), 7)
-            assert {topic.error_code for topic in answer.topics} == {0}
+            # One at a time: all in one request take a busy machine longer than a client waits.
+            for topic in topics:
+                (answer,) = clients[0].call(CreateTopicsRequest(topics=[topic]), 7).topics
+                assert answer.error_code == 0
             produce_everywhere(clients)
             files = len(os.listdir(f"/proc/{broker.process.pid}/fd")) if Path("/proc/self/fd").exists() else 0
             assert files < FILES_MAX

@@ -15,8 +15,9 @@ import pytest
 
 from pykafka_core import __version__
 from pykafka_core.protocol.messages.api_versions_request import ApiVersionsRequest
-from tests.broker.processes import BrokerProcess, broker_process, free_port, run
+from tests.broker.processes import BrokerProcess, broker_process, run
 from tests.broker.raw_client import batch_of, create_topic, fetch, produce
+from tests.ports import free_port
 
 LOG_LINE = re.compile(r"\[\d{4}-\d\d-\d\d \d\d:\d\d:\d\d,\d{3}\] (DEBUG|INFO|WARN|ERROR) .+ \([a-zA-Z_.]+\)")
 

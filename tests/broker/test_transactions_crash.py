@@ -16,9 +16,10 @@ from pathlib import Path
 import pytest
 
 from pykafka_core.testing import Broker
-from tests.broker.processes import BrokerProcess, free_port
+from tests.broker.processes import BrokerProcess
 from tests.broker.raw_client import RawClient, create_topic
 from tests.broker.transactional_client import E, Producer, committed, coordinated, group_offset
+from tests.ports import free_port
 
 WRITES = 6
 """The decision, three markers, the completion, and the moment after it."""

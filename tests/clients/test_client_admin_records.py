@@ -17,7 +17,7 @@ import pytest
 from test_client_metadata_log import kafka
 
 from harness import jars
-from harness.broker import OURS_BIN, OurBroker, free_ports
+from harness.broker import OURS_BIN, OurBroker
 from harness.presence import MissingError, absent
 from pykafka_core.client.admin import SET, create_topic, describe_configs, describe_log_dirs, incremental_alter_configs
 from pykafka_core.client.admin_partitions import alter_replica_log_dirs
@@ -31,6 +31,7 @@ from pykafka_core.client.admin_quotas import (
 from pykafka_core.client.cluster import Client
 from pykafka_core.client.consumer import EARLIEST, Consumer, ConsumerSettings
 from pykafka_core.client.producer import Producer, ProducerSettings
+from tests.ports import free_ports
 
 pytestmark = [pytest.mark.row("kafka-dump-log"), pytest.mark.timeout(300)]
 

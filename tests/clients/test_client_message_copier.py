@@ -39,7 +39,7 @@ class Copier:
     def __init__(self, bootstrap: str, partition: int, output: Path) -> None:
         self.starts = 0
         self._command = [
-            *jars.JVM, "-cp", jars.classpath(), "org.apache.kafka.tools.TransactionalMessageCopier",
+            *jars.program("org.apache.kafka.tools.TransactionalMessageCopier"),
             "--broker-list", bootstrap, "--input-topic", "in", "--input-partition", str(partition),
             "--output-topic", "out", "--transactional-id", f"copier-{partition}", "--consumer-group", "copier",
             "--transaction-size", str(SIZE), "--transaction-timeout", "15000", "--enable-random-aborts",

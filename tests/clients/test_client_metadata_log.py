@@ -9,7 +9,6 @@ from __future__ import annotations
 import asyncio
 import re
 import signal
-import socket
 import subprocess
 import time
 from collections.abc import Iterator
@@ -31,6 +30,7 @@ from pykafka_core.metadata.directories import open_directories
 from pykafka_core.metadata.image import Endpoint, MetadataImage
 from pykafka_core.metadata.local import LocalMetadataStore, LocalSettings
 from pykafka_core.metadata.uuids import random_uuid
+from tests.ports import free_port
 
 pytestmark = [pytest.mark.row("kafka-dump-log"), pytest.mark.timeout(300)]
 
@@ -56,13 +56,6 @@ def kafka_is_here() -> None:
         jars.require()
     except MissingError as missing:
         absent(str(missing))
-
-
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
-        return port
 
 
 async def one_life(store: LocalMetadataStore, directories: list[bytes], topic: str, *, clean: bool) -> MetadataImage:

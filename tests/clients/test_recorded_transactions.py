@@ -63,7 +63,7 @@ class Actor:
 
     def settle(self) -> None:
         """Wait until the transaction is not being ended."""
-        deadline = time.monotonic() + 30
+        deadline = time.monotonic() + 60
         while True:
             self.talk.send("settle", DescribeTransactionsRequest(transactional_ids=[self.name]), 0)
             (state,) = self.talk.receive("settle", ApiKey.DESCRIBE_TRANSACTIONS, 0).transaction_states

@@ -34,10 +34,11 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Final
 
-from tests.broker.processes import BrokerProcess, broker_process, free_port
+from tests.broker.processes import BrokerProcess, broker_process
 from tests.broker.raw_client import RawClient, batch_of, create_topic, fetch, produce
 from tests.crash.load import RawProducer, Recorder, drain, end_offset, librdkafka_producer
 from tests.crash.txn_rounds import BrokenRule, txn_power_round, txn_round
+from tests.ports import free_port
 
 PARTITIONS: Final = 3
 QUICK: Final = ("--override", "num.network.threads=2", "--override", "log.cleaner.enable=false")

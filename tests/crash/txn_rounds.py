@@ -17,11 +17,12 @@ from pathlib import Path
 from typing import Any, Final
 
 from pykafka_core.protocol.messages.update_features_request import FeatureUpdateKey, UpdateFeaturesRequest
-from tests.broker.processes import BrokerProcess, broker_process, free_port
+from tests.broker.processes import BrokerProcess, broker_process
 from tests.broker.raw_client import RawClient, create_topic
 from tests.crash import dying_broker
 from tests.crash.txn_history import TxnHistory
 from tests.crash.txn_load import Worker, drain
+from tests.ports import free_port
 
 PARTITIONS: Final = 3
 WORKERS: Final = 6

@@ -19,6 +19,7 @@ from harness import broker as brokers
 from harness import jars
 from harness.presence import MissingError, absent
 from running import run_inside, run_kafkas, run_ours
+from tests.ports import free_ports
 
 CLUSTER_ID = "a0gdYGjfQ1uMYuaP3ItY-g"
 
@@ -75,7 +76,7 @@ class FormattedKafka(brokers.ApacheKafka):
 
 
 def write_properties(directory: Path, *, dynamic: bool) -> tuple[Path, int]:
-    port, controller = brokers.free_ports(2)
+    port, controller = free_ports(2)
     quorum = (
         f"controller.quorum.bootstrap.servers=127.0.0.1:{controller}"
         if dynamic

@@ -7,8 +7,9 @@ import re
 import pytest
 
 from four import assert_one_answer
-from harness.broker import Broker, free_ports
+from harness.broker import Broker
 from running import Ran, run_ours
+from tests.ports import free_ports
 
 NAME = "kafka-topics"
 

@@ -7,10 +7,8 @@ child process on a free port of the loopback interface; `stop` is SIGTERM and mu
 
 from __future__ import annotations
 
-import contextlib
 import os
 import signal
-import socket
 import subprocess
 import sys
 import time
@@ -19,18 +17,11 @@ from pathlib import Path
 from harness import jars
 from harness.presence import MissingError
 from harness.wire import Connection, Writer
+from tests.ports import free_ports
 
 TARGET = os.environ.get("KC_CLIENTS_TARGET", "ours")
 OURS_BIN = Path(os.environ.get("KC_CLIENTS_BIN", Path(sys.executable).parent))
 START_SECONDS = 120
-
-
-def free_ports(count: int) -> list[int]:
-    with contextlib.ExitStack() as stack:
-        sockets = [stack.enter_context(socket.socket()) for _ in range(count)]
-        for each in sockets:
-            each.bind(("127.0.0.1", 0))
-        return [each.getsockname()[1] for each in sockets]
 
 
 class Broker:

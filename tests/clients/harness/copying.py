@@ -15,7 +15,7 @@ PARTITIONS = 3
 
 
 def call(broker: Broker, key: ApiKey, version: int, body: Any) -> Any:
-    with socket.create_connection(broker.address, 10) as connection, connection.makefile("rb") as answers:
+    with socket.create_connection(broker.address, 60) as connection, connection.makefile("rb") as answers:
         connection.sendall(encode_request(key, version, 1, "test", body, with_length=True))
         size = int.from_bytes(answers.read(4), "big")
         return decode_response(key, version, answers.read(size))[1]

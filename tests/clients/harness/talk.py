@@ -45,7 +45,7 @@ class Talk:
 
     def send(self, who: str, request: Any, version: int) -> None:
         if who not in self.connections:
-            self.connections[who] = socket.create_connection(self.broker.address, 30)
+            self.connections[who] = socket.create_connection(self.broker.address, 60)
         self.connections[who].sendall(encode_request(request.API_KEY, version, 1, who, request, with_length=True))
 
     def receive(self, who: str, key: int, version: int) -> Any:
