@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import uuid
+from typing import Any
 
 import pytest
 from group_members import SETTINGS, Member, produce, until
@@ -150,7 +151,7 @@ async def test_a_commit_by_one_who_is_no_member_any_more_is_not_sent(cluster: tu
 
 
 async def test_whoever_goes_on_from_an_offset_waits_for_the_transaction_that_sets_it(cluster: tuple[str, int]) -> None:
-    from pykafka_core.client.coordinators import TRANSACTION, find_coordinator
+    from pykafka_core.client.coordinators import TRANSACTION, call_coordinator, find_coordinator
     from pykafka_core.client.transactions import Transaction
     from pykafka_core.protocol.messages import add_offsets_to_txn_request as a
     from pykafka_core.protocol.messages import txn_offset_commit_request as m
@@ -172,8 +173,13 @@ async def test_whoever_goes_on_from_an_offset_waits_for_the_transaction_that_set
         body = m.TxnOffsetCommitRequest(
             group_id=group, topics=[m.TxnOffsetCommitRequestTopic(name=topic, partitions=[place])], **ids
         )
-        node = await find_coordinator(admin, group)
-        await admin.call(body, node_id=node.node_id, version_max=4)
+
+        def code_of(answer: Any) -> int:
+            return int(answer.topics[0].partitions[0].error_code)
+
+        # A broker that has just started loads what it coordinates.
+        answer, _ = await call_coordinator(admin, group, body, code_of, what="TxnOffsetCommit", version_max=4)
+        assert code_of(answer) == 0
         assert await committed_offsets(own, group) == {}
         asked = asyncio.create_task(committed_offsets(own, group, [(topic, 0)], require_stable=True))
         done, _ = await asyncio.wait([asked], timeout=0.3)

@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import datetime as dt
+import subprocess
+import sys
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -121,12 +124,13 @@ def test_both_tools_say_the_same_of_both_brokers(ours: Broker, kafka: Broker) ->
 
 
 @contextmanager
-def member(broker: Broker, topic: str, group: str, record_count: int) -> Iterator[None]:
+def member(broker: Broker, topic: str, group: str, record_count: int, **settings: str) -> Iterator[None]:
     """A consumer that has read so many records, has committed them and keeps its partitions."""
     from confluent_kafka import Consumer
 
     consumer = Consumer({"bootstrap.servers": broker.bootstrap, "group.id": group, "client.id": "mine",
-                         "auto.offset.reset": "earliest"})  # fmt: skip
+                         "auto.offset.reset": "earliest",
+                         **{name.replace("_", "."): value for name, value in settings.items()}})  # fmt: skip
     consumer.subscribe([topic])
     try:
         while record_count:
@@ -137,23 +141,70 @@ def member(broker: Broker, topic: str, group: str, record_count: int) -> Iterato
         consumer.close()
 
 
+ASKED = (["--describe"], ["--describe", "--verbose"], ["--describe", "--offsets"], ["--describe", "--members"],
+         ["--describe", "--members", "--verbose"], ["--describe", "--state"], ["--describe", "--state", "--verbose"],
+         ["--delete"], ["--reset-offsets", "--topic", "with-member", "--to-latest", "--execute"],
+         ["--delete-offsets", "--topic", "with-member:0"])  # fmt: skip
+
+
+def ask_both(broker: Broker, group: str) -> list[tuple[int, list[str], list[str]]]:
+    """What our command and Kafka's say of the group, which must be the same."""
+    told = []
+    for words in ASKED:
+        line = ("--bootstrap-server", broker.bootstrap, "--group", group, *words)
+        by_ours, by_kafkas = run_ours(GROUPS, *line), run_kafkas(GROUPS, *line)
+        assert normal(by_ours, broker) == normal(by_kafkas, broker), words
+        told.append(normal(by_ours, broker))
+    return told
+
+
 @pytest.mark.timeout(300)
-def test_a_group_with_a_member(ours: Broker, kafka: Broker) -> None:
+@pytest.mark.parametrize("protocol", ["classic", "consumer"])
+def test_a_group_with_a_member(protocol: str, ours: Broker, kafka: Broker) -> None:
     told: dict[str, list[tuple[int, list[str], list[str]]]] = {}
     for broker in (ours, kafka):
         make_topic(broker, "with-member", 2, *"abcdefgh")
-        with member(broker, "with-member", "members", 8):
-            for words in (["--describe"], ["--describe", "--members"], ["--describe", "--members", "--verbose"],
-                          ["--describe", "--state"], ["--delete"],
-                          ["--reset-offsets", "--topic", "with-member", "--to-latest", "--execute"],
-                          ["--delete-offsets", "--topic", "with-member:0"]):  # fmt: skip
-                line = ("--bootstrap-server", broker.bootstrap, "--group", "members", *words)
-                by_ours, by_kafkas = run_ours(GROUPS, *line), run_kafkas(GROUPS, *line)
-                assert normal(by_ours, broker) == normal(by_kafkas, broker), words
-                told.setdefault(broker.target, []).append(normal(by_ours, broker))
+        with member(broker, "with-member", "members", 8, group_protocol=protocol):
+            told[broker.target] = ask_both(broker, "members")
         assert groups(broker, "--delete", "--group", "members").status == 0
+        assert run_ours("kafka-topics", "--bootstrap-server", broker.bootstrap, "--delete", "--topic", "with-member")
     assert told["ours"] == told["kafka"]
-    assert "mine-" in str(told["ours"])
+    assert "mine" in str(told["ours"])
+
+
+@contextmanager
+def process(broker: Broker, topic: str, group: str, *words: str) -> Iterator[None]:
+    """A member that takes part in rebalances."""
+    line = [sys.executable, "-m", "pykafka_core.tools.verifiable_consumer", "--bootstrap-server", broker.bootstrap]
+    running = subprocess.Popen([*line, "--topic", topic, "--group-id", group, *words], stdout=subprocess.DEVNULL)
+    try:
+        yield
+    finally:
+        running.terminate()
+        running.wait(30)
+
+
+@pytest.mark.timeout(300)
+def test_a_group_with_members_of_both_protocols(ours: Broker, kafka: Broker) -> None:
+    """And with a static one: this is where all the columns are shown."""
+    for broker in (ours, kafka):
+        make_topic(broker, "both", 4, *"abcdefgh")
+        old = ("--assignment-strategy", "org.apache.kafka.clients.consumer.CooperativeStickyAssignor")
+        new = ("--group-protocol", "consumer", "--group-instance-id", "static-1")
+        with process(broker, "both", "both", *old), process(broker, "both", "both", *new):
+            deadline = time.monotonic() + 60
+            line = ("--describe", "--group", "both", "--members")
+            while sorted(row.split()[-1] for row in groups(broker, *line).out[1:]) != ["#PARTITIONS", "2", "2"]:
+                assert time.monotonic() < deadline
+            line = ("--describe", "--group", "both")
+            while groups(broker, *line, "--state").out[-1].split()[-2] != "Stable" or sum(
+                int(row.split()[3]) for row in groups(broker, *line).out[2:] if row.split()[3] != "-"
+            ) < 8:  # fmt: skip
+                assert time.monotonic() < deadline
+            verbose = ask_both(broker, "both")[4][1]
+        assert verbose[1].split()[-1] == "UPGRADED"
+        assert sorted(line.split()[-1] for line in verbose[2:]) == ["false", "true"]
+        assert ["static-1" in line for line in sorted(verbose[2:], key=lambda line: line.split()[-1])] == [False, True]
 
 
 def test_a_plan_goes_out_to_a_file_and_comes_back(ours: Broker, tmp_path: Path) -> None:
