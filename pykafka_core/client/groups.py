@@ -7,7 +7,7 @@ is None for the older. Source: org.apache.kafka.clients.admin.KafkaAdminClient a
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
 from pykafka_core._dataclass import dataclass, field
@@ -130,11 +130,12 @@ async def until_loaded(client: Client, body: Any, node_id: int) -> Any:
 
 
 async def describe_groups(
-    client: Client, group_ids: Iterable[str]
+    client: Client, group_ids: Iterable[str], *, on_progress: Callable[[int], None] = lambda count: None
 ) -> dict[str, GroupDescription | KafkaError | NotConsumerGroupError]:
-    """Each group, or why it cannot be described."""
+    """Each group, or why it cannot be described. `on_progress` is told how many are."""
     found: dict[str, GroupDescription | KafkaError | NotConsumerGroupError] = {}
     for group_id in dict.fromkeys(group_ids):
+        on_progress(len(found))
         try:
             found[group_id] = await describe_group(client, group_id)
         except (KafkaError, NotConsumerGroupError) as error:

@@ -285,6 +285,7 @@ class Work:
         import asyncio
 
         from pykafka_core.tools.console_sources import Alone, Source, in_group
+        from pykafka_core.tools.progress import Progress
 
         source: Source
         if "group.id" in self._properties:
@@ -293,6 +294,8 @@ class Work:
             source = Alone(client, self._settings, self._options, self._start)
         clock = asyncio.get_running_loop().time
         silent_since = clock()
+        limit = self._printed.limit
+        progress = Progress("messages", limit if limit > 0 else None, beside_output=True)
         try:
             while not self._printed.is_enough():
                 wait = POLL_SECONDS
@@ -305,7 +308,9 @@ class Work:
                     if self._printed.is_enough():
                         break
                 sys.stdout.buffer.flush()
+                progress.show(self._printed.count)
                 if self._printed.timeout_ms >= 0 and clock() - silent_since >= self._printed.timeout_ms / 1000:
+                    progress.hide()
                     print(
                         "[main] ERROR org.apache.kafka.tools.consumer.ConsoleConsumer - Error processing message, "
                         "terminating consumer process: \norg.apache.kafka.common.errors.TimeoutException",
@@ -313,6 +318,7 @@ class Work:
                     )
                     return
         finally:
+            progress.hide()
             await source.close()
 
     def _print(self, consumed: object) -> None:

@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from pykafka_core.client.producer import Producer, ProducerSettings
     from pykafka_core.tools.line_reader import Line, LineReader
     from pykafka_core.tools.options import Options
+    from pykafka_core.tools.progress import Progress
 
 READ_SIZE = 1 << 16
 LINE_SIZE_MAX = 1 << 30
@@ -170,15 +171,17 @@ def producer_properties(options: Options) -> dict[str, str]:
 
 async def produce(client: Client, settings: ProducerSettings, reader: LineReader, options: Options) -> None:
     from pykafka_core.client.producer import Producer
+    from pykafka_core.tools.progress import Progress
 
     producer = Producer(client, settings)
     try:
-        await send_lines(producer, reader, options)
+        with Progress("lines sent") as progress:
+            await send_lines(producer, reader, options, progress)
     finally:
         await producer.close()
 
 
-async def send_lines(producer: Producer, reader: LineReader, options: Options) -> None:
+async def send_lines(producer: Producer, reader: LineReader, options: Options, progress: Progress) -> None:
     import asyncio
 
     loop = asyncio.get_running_loop()
@@ -192,7 +195,9 @@ async def send_lines(producer: Producer, reader: LineReader, options: Options) -
         chunk = await loop.run_in_executor(None, sys.stdin.buffer.readline if prompt else read_some)
         *lines, rest = (rest + chunk).split(b"\n") if chunk else ([rest, b""] if rest else [b""])
         for line in lines:
-            await send_line(producer, topic, reader.parse(line.removesuffix(b"\r")), sync)
+            await send_line(producer, topic, reader.parse(line.removesuffix(b"\r")), progress, sync=sync)
+            if not sys.stdin.isatty():
+                progress.show(reader.line_number)
         if not chunk:
             return
         if len(rest) > LINE_SIZE_MAX:
@@ -205,7 +210,7 @@ def read_some() -> bytes:
     return os.read(sys.stdin.fileno(), READ_SIZE)
 
 
-async def send_line(producer: Producer, topic: str, line: Line, sync: bool) -> None:
+async def send_line(producer: Producer, topic: str, line: Line, progress: Progress, *, sync: bool) -> None:
     from pykafka_core.client.errors import KafkaError
 
     try:
@@ -213,27 +218,28 @@ async def send_line(producer: Producer, topic: str, line: Line, sync: bool) -> N
     except KafkaError as error:
         if sync:
             raise
-        report(topic, line, error)
+        report(topic, line, error, progress)
         return
     if sync:
         await sent
     else:
-        sent.add_done_callback(lambda done: report_outcome(topic, line, done))
+        sent.add_done_callback(lambda done: report_outcome(topic, line, done, progress))
 
 
-def report_outcome(topic: str, line: Line, done: asyncio.Future[tuple[int, int, int]]) -> None:
+def report_outcome(topic: str, line: Line, done: asyncio.Future[tuple[int, int, int]], progress: Progress) -> None:
     from pykafka_core.client.errors import KafkaError
 
     error = None if done.cancelled() else done.exception()
     if isinstance(error, KafkaError):
-        report(topic, line, error)
+        report(topic, line, error, progress)
 
 
-def report(topic: str, line: Line, error: object) -> None:
+def report(topic: str, line: Line, error: object, progress: Progress) -> None:
     from pykafka_core.client.errors import KafkaError
 
     shown = ["null" if field is None else f"{len(field)} bytes" for field in (line.key, line.value)]
     text = error.java_text() if isinstance(error, KafkaError) else str(error)
+    progress.hide()
     print(
         f"ERROR Error when sending message to topic {topic} with key: {shown[0]}, value: {shown[1]} with error: {text}",
         file=sys.stderr,

@@ -13,6 +13,7 @@ from pykafka_core.client.admin import describe_topics, list_offsets
 from pykafka_core.client.errors import KafkaError
 from pykafka_core.tools.consumer_groups import wanted_groups
 from pykafka_core.tools.java_errors import EXECUTION, RUNTIME, JavaError, as_thrown
+from pykafka_core.tools.progress import Progress
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -42,7 +43,9 @@ class Row(NamedTuple):
 
 async def describe(client: Client, options: Options) -> None:
     verbose = "verbose" in options
-    outcomes = await groups.describe_groups(client, await wanted_groups(client, options))
+    wanted = await wanted_groups(client, options)
+    with Progress("groups described", len(wanted)) as progress:
+        outcomes = await groups.describe_groups(client, wanted, on_progress=progress.show)
     for outcome in outcomes.values():
         if isinstance(outcome, KafkaError):
             with as_thrown(EXECUTION):
@@ -57,7 +60,11 @@ async def describe(client: Client, options: Options) -> None:
         for _, group in sorted(described.items()):
             print_state(group, verbose)
     else:
-        rows = {group_id: await offset_rows(client, group) for group_id, group in described.items()}
+        rows: dict[str, list[Row]] = {}
+        with Progress("groups with their offsets", len(described)) as progress:
+            for group_id, group in described.items():
+                rows[group_id] = await offset_rows(client, group)
+                progress.show(len(rows))
         for group_id, group in sorted(described.items()):
             print_offsets(group, rows[group_id], verbose)
 

@@ -18,6 +18,7 @@ from pykafka_core.tools.consumer_groups_describe import committed_offsets, lates
 from pykafka_core.tools.java_errors import EXECUTION, RUNTIME, JavaError, as_thrown
 from pykafka_core.tools.java_order import hash_map_order, partition_order
 from pykafka_core.tools.java_times import datetime_ms, duration_ms
+from pykafka_core.tools.progress import Progress
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -40,7 +41,8 @@ async def reset_offsets(client: Client, options: Options) -> None:
     """Raises WrongUseError, JavaError."""
     plans: dict[str, Offsets] = {}
     wanted = await wanted_groups(client, options)
-    outcomes = await groups.describe_groups(client, wanted)
+    with Progress("groups described", len(wanted)) as progress:
+        outcomes = await groups.describe_groups(client, wanted, on_progress=progress.show)
     for group_id in hash_map_order(wanted):
         outcome = outcomes[group_id]
         if isinstance(outcome, KafkaError) and outcome.code != ErrorCode.GROUP_ID_NOT_FOUND:

@@ -24,6 +24,7 @@ from pykafka_core.tools.command import (
     whole_number,
 )
 from pykafka_core.tools.options import Options
+from pykafka_core.tools.progress import Progress
 
 if TYPE_CHECKING:
     from pykafka_core.client.cluster import Client
@@ -185,7 +186,8 @@ class Reading:
         async with OwnClient(parse_addresses(self.options.last("bootstrap-server") or ""), client.settings) as own:
             member = make_member(own, self.properties["group.id"], topics, settings)
             try:
-                await self.read(client, member, began_ms)
+                with Progress("records read", self.count) as self.progress:
+                    await self.read(client, member, began_ms)
             finally:
                 await member.leave()
         if self.records < self.count:
@@ -244,6 +246,7 @@ class Reading:
                     if before_records + counters.records > self.records:
                         self.heard_ms = now_ms()
                     self.records, self.bytes = before_records + counters.records, before_bytes + counters.bytes
+                self.progress.show(self.records)
                 self.report()
                 if now_ms() - self.heard_ms > self.timeout_ms:
                     return True
@@ -301,6 +304,7 @@ class Reading:
             mebibytes = (self.bytes - self.reported_bytes) / MEBIBYTE
             records = self.records - self.reported_records
             rates = (1000 * mebibytes / fetch_ms, 1000 * records / fetch_ms) if fetch_ms > 0 else (0.0, 0.0)
+            self.progress.hide()
             print(
                 f"{java_date(now, self.date_format)}, 0, {self.bytes / MEBIBYTE:.4f}, "
                 f"{1000 * mebibytes / elapsed_ms:.4f}, {self.records}, {1000 * records / elapsed_ms:.4f}, "

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, BinaryIO, Final, NamedTuple
 from pykafka_core.crc32c import value as crc32c
 from pykafka_core.records import BatchHeader, CorruptRecordError, LimitError, Record, iterate
 from pykafka_core.tools.java_order import hash_map_order
+from pykafka_core.tools.progress import Progress
 
 if TYPE_CHECKING:
     from pykafka_core.tools.dump_decoders import Decoder
@@ -174,7 +175,7 @@ class LogDump:
         with LogFile(path, self._max_bytes) as file:
             last_offset = -1
             valid_bytes = 0
-            for batch in file.batches():
+            for batch in progressing(file):
                 print_batch(batch)
                 valid_bytes = batch.position + batch.header.size_bytes
                 if self._is_deep:
@@ -235,6 +236,14 @@ class LogDump:
                     line += f"{prefix}payload: {value}"
             lines.append(line + "\n")
         return last_offset
+
+
+def progressing(file: LogFile) -> Iterator[StoredBatch]:
+    """The batches of a file; the terminal is told how far they are."""
+    with Progress(f"bytes of {os.path.basename(file.path)}", file.size, beside_output=True) as progress:
+        for batch in file.batches():
+            progress.show(batch.position)
+            yield batch
 
 
 def heading(name: str) -> str:

@@ -10,9 +10,11 @@ from __future__ import annotations
 import os
 import struct
 from bisect import bisect_right
+from collections.abc import Iterator
 from typing import Final
 
 from pykafka_core.tools.dump_files import INTEGER_MAX, DumpError, LogFile, Trouble, base_offset_of, read_whole
+from pykafka_core.tools.progress import Progress
 
 __all__ = ["dump_index", "dump_time_index"]
 
@@ -35,6 +37,17 @@ def check_size(path: str, size: int, layout: struct.Struct, what: str) -> None:
             f"multiple of {layout.size}",
             CORRUPT_INDEX,
         )
+
+
+def progressing(
+    path: str, entries: list[tuple[int, int]], *, verify_only: bool
+) -> Iterator[tuple[int, tuple[int, int]]]:
+    """The entries with their numbers; the terminal is told how far they are."""
+    what = f"entries of {os.path.basename(path)}"
+    with Progress(what, len(entries), beside_output=not verify_only) as progress:
+        for number, entry in enumerate(entries):
+            progress.show(number)
+            yield number, entry
 
 
 def beside(path: str, suffix: str) -> str:
@@ -61,7 +74,7 @@ def dump_index(path: str, trouble: Trouble, *, sanity_only: bool, verify_only: b
             check_size(path, size, OFFSET_ENTRY, "Index")
             print(f"{path} passed sanity check.")
             return
-        for number, (relative, position) in enumerate(entries):
+        for number, (relative, position) in progressing(path, entries, verify_only=verify_only):
             offset = base + relative
             if relative == 0 and number:
                 return
@@ -93,7 +106,7 @@ def dump_time_index(path: str, trouble: Trouble, *, sanity_only: bool, verify_on
             return
         relatives = [relative for relative, _ in positions]
         before = -1
-        for number, (timestamp, relative) in enumerate(entries):
+        for number, (timestamp, relative) in progressing(path, entries, verify_only=verify_only):
             offset = base + relative
             if relative == 0 and number:
                 return

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 from pykafka_core.tools.arguments import INTEGER, LONG, Argument, Given, Parser, UsageError
 from pykafka_core.tools.arguments import run as run_parser
 from pykafka_core.tools.command import ToolError, load_properties, run_with_client
+from pykafka_core.tools.progress import Progress
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -241,12 +242,13 @@ async def measure(client: Client, given: Given, properties: dict[str, str], payl
             f"Warmup first {warmup} records. Steady state results will print after the complete test summary.",
             flush=True,
         )
-    report = Report(load, warmup, given.number("reporting-interval") or 5000)
-    if transaction is None:
-        await report.follow()
-    else:
-        places = [(topic, index) for index in range(await client.partition_count(topic))]
-        await report.follow_transactions(transaction, places, given.number("transaction-duration-ms") or 3000)
+    with Progress("records sent", count) as progress:
+        report = Report(load, warmup, given.number("reporting-interval") or 5000, progress)
+        if transaction is None:
+            await report.follow()
+        else:
+            places = [(topic, index) for index in range(await client.partition_count(topic))]
+            await report.follow_transactions(transaction, places, given.number("transaction-duration-ms") or 3000)
     report.print_total()
     if "print-metrics" in given:
         report.print_metrics(client.settings.client_id)
@@ -261,8 +263,9 @@ async def measure(client: Client, given: Given, properties: dict[str, str], payl
 class Report:
     """Kafka's lines, from the counters of a load."""
 
-    def __init__(self, load: ProduceLoad, warmup: int, interval_ms: int) -> None:
+    def __init__(self, load: ProduceLoad, warmup: int, interval_ms: int, progress: Progress) -> None:
         self.load = load
+        self.progress = progress
         self.warmup = warmup
         self.interval_ms = interval_ms
         self.began = self.window_began = time.monotonic()
@@ -278,15 +281,18 @@ class Report:
             now = time.monotonic()
             if self.warmup and self.steady_began is None and self.load.made > self.warmup:
                 self.steady_began = now
+                self.progress.hide()
                 print("In steady state.", flush=True)
             if done:
                 break
+            self.progress.show(self.load.total.records)
             if (now - self.window_began) * 1000 >= self.interval_ms:
                 self.print_window(now)
         else:
             return False
         if self.warmup and self.steady_began is None:
             self.steady_began = self.began
+            self.progress.hide()
             print("In steady state.", flush=True)
         return True
 
@@ -308,6 +314,7 @@ class Report:
         window = self.load.take_window()
         if window.records:
             seconds = now - self.window_began
+            self.progress.hide()
             print(
                 f"{window.records} records sent, {window.records / seconds:.1f} records/sec "
                 f"({window.bytes / seconds / MEBIBYTE:.2f} MB/sec), {window.total_ms / window.records:.1f} ms avg "
