@@ -1,6 +1,7 @@
 """Errors of the broker shell.
 
 BrokerError
+  StoppedError    a stop was asked for before the broker had started
   StartError      the broker cannot start; the text is one sentence for whoever started it, without a traceback
   HaltError       the broker cannot go on; one sentence
   RequestError    a request, or one item of it, is refused: an error code and a sentence for the response
@@ -14,11 +15,15 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from pykafka_core.protocol.errors import ErrorCode
 
-__all__ = ["BrokerError", "CloseConnection", "HaltError", "RequestError", "StartError"]
+__all__ = ["BrokerError", "CloseConnection", "HaltError", "RequestError", "StartError", "StoppedError"]
 
 
 class BrokerError(Exception):
     """Anything that the broker shell raises on purpose."""
+
+
+class StoppedError(BrokerError):
+    """A stop was asked for before the broker had started."""
 
 
 class StartError(BrokerError):

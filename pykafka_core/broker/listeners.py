@@ -9,12 +9,9 @@ Source: KIP-103 (listeners and advertised.listeners).
 
 from __future__ import annotations
 
-import asyncio
 import errno
-import logging
 import os
 import socket
-from collections.abc import Iterable
 from typing import TYPE_CHECKING, Final, Self
 
 from pykafka_core._dataclass import dataclass
@@ -23,14 +20,11 @@ from pykafka_core.broker.errors import StartError
 if TYPE_CHECKING:
     from pykafka_core.broker.config import Listener
 
-__all__ = ["Address", "OpenListener", "bind_listener", "check_advertised", "split_address", "start_listening"]
-
-log = logging.getLogger("kafka.network.SocketServer")
+__all__ = ["Address", "OpenListener", "bind_listener", "split_address", "start_listening"]
 
 Address = tuple[str, int]
 
 IPV4_IN_IPV6: Final = "::ffff:"
-CHECK_S_MAX: Final = 5.0
 
 
 @dataclass(slots=True, kw_only=True)
@@ -128,29 +122,6 @@ def start_listening(listener: OpenListener, sock: socket.socket, *, backlog: int
         sock.listen(backlog)
     except OSError as error:
         raise StartError(f"Cannot listen on {shown_as_configured(listener)}: {explain(error, listener)}") from None
-
-
-async def check_advertised(listeners: Iterable[OpenListener]) -> None:
-    """Try the addresses that clients are told and say what came of it: most trouble with listeners begins there."""
-    for listener in listeners:
-        if not listener.advertised_host:
-            continue
-        address = listener.shown()
-        try:
-            async with asyncio.timeout(CHECK_S_MAX):
-                _, writer = await asyncio.open_connection(listener.advertised_host, listener.advertised_port)
-                writer.close()
-        except OSError as error:
-            reason = "no answer" if isinstance(error, TimeoutError) else error.strerror or str(error)
-            log.warning(
-                "Clients of listener %s are told to connect to %s, which cannot be reached from here (%s); "
-                "see advertised.listeners",
-                listener.name,
-                address,
-                reason,
-            )
-        else:
-            log.info("Clients of listener %s are told to connect to %s, which can be reached", listener.name, address)
 
 
 def shown_as_configured(listener: OpenListener) -> str:

@@ -14,27 +14,25 @@ from __future__ import annotations
 import logging
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from typing import TYPE_CHECKING, Any, Final
 
+from pykafka_core.broker.errors import StoppedError
 from pykafka_core.broker.topics import RunningTopic, Topics, native_log_config
 
 if TYPE_CHECKING:
+    from concurrent.futures import Future
+
     from pykafka_core.broker.log_dirs import LogDirs
     from pykafka_core.broker.topic_configs import TopicSettings
     from pykafka_core.metadata.image import MetadataImage, TopicImage
     from pykafka_core.native import Partition
 
-__all__ = ["StoppedError", "load_topics"]
+__all__ = ["load_topics"]
 
 log = logging.getLogger("kafka.log.LogManager")
 
 PROGRESS_INTERVAL_S: Final = 5.0
 STOP_INTERVAL_S: Final = 0.2
-
-
-class StoppedError(Exception):
-    """A stop was asked for before the broker had started."""
 
 
 def load_topics(
@@ -90,6 +88,8 @@ def load_side_by_side(
     threads: int,
     is_stopping: Callable[[], bool],
 ) -> list[RunningTopic]:
+    from concurrent.futures import ThreadPoolExecutor
+
     with ThreadPoolExecutor(threads, thread_name_prefix="log-recovery") as pool:
         opening: list[list[Future[Partition]]] = []
         for topic, settings in wanted:
@@ -117,6 +117,8 @@ def load_side_by_side(
 
 def progress(futures: Sequence[Future[Partition]], log_dirs: LogDirs) -> Iterator[str]:
     """Until all are done: "" now and then, and every few seconds a line. Raises what one of them failed with."""
+    from concurrent.futures import FIRST_COMPLETED, wait
+
     started = spoken = time.monotonic()
     waiting = set(futures)
     while waiting:

@@ -6,7 +6,6 @@ exit status   0: stopped as asked; 1: could not start, or no log directory was l
 
 from __future__ import annotations
 
-import asyncio
 import logging
 import os
 import signal
@@ -31,8 +30,15 @@ def run_broker(
     """Run a broker until SIGTERM or SIGINT, and return the exit status. A second signal hastens the stop."""
     log_to_console()
     raise_file_limit()
+    broker = Broker(config, topics=topics, on_started=on_started)
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, lambda _number, _frame: broker.stop_soon())
     try:
-        asyncio.run(serve(config, topics, on_started))
+        if broker.start():
+            # From here on clients can connect; what comes with the event loop is imported meanwhile.
+            import asyncio
+
+            asyncio.run(broker.serve())
     except StartError as error:
         print(f"pykafka-core: {error}", file=sys.stderr)
         return 1
@@ -42,11 +48,3 @@ def run_broker(
         sys.stdout.flush()
         os._exit(1)
     return 0
-
-
-async def serve(config: BrokerConfig, topics: Sequence[StartTopic], on_started: Callable[[Broker], None]) -> None:
-    broker = Broker(config, topics=topics, on_started=on_started)
-    loop = asyncio.get_running_loop()
-    for number in (signal.SIGTERM, signal.SIGINT):
-        loop.add_signal_handler(number, broker.stop_soon)
-    await broker.run()

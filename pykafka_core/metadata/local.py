@@ -243,6 +243,10 @@ class LocalMetadataStore:
 
     async def commit(self, records: Sequence[Record], *, expected_revision: int | None = None) -> MetadataImage:
         """See MetadataStore.commit."""
+        return self.commit_now(records, expected_revision=expected_revision)
+
+    def commit_now(self, records: Sequence[Record], *, expected_revision: int | None = None) -> MetadataImage:
+        """`commit` for whoever has no event loop: a broker that is on its way up."""
         if expected_revision is not None and expected_revision != self._image.revision:
             raise RevisionConflictError(expected_revision, self._image.revision)
         if not records:
@@ -337,6 +341,10 @@ class LocalMetadataStore:
             _log.error("Snapshot %s could not be written: %s", self._directory / snapshot.file_name, error)
 
     async def close(self) -> None:
+        """See MetadataStore.close."""
+        self.close_now()
+
+    def close_now(self) -> None:
         """Take a snapshot if anything changed since the last one, and close the log."""
         if self._writable:
             self._writable = False

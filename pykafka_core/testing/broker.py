@@ -37,7 +37,6 @@ class Broker:
         }
         self._scratch: tempfile.TemporaryDirectory[str] | None = None
         self._thread: threading.Thread | None = None
-        self._loop: asyncio.AbstractEventLoop | None = None
         self._shell: Shell | None = None
         self._changed = threading.Event()
         self._failure: BaseException | None = None
@@ -70,6 +69,7 @@ class Broker:
             self._scratch = tempfile.TemporaryDirectory(prefix="pykafka-core-")
         settings = {"listeners": "PLAINTEXT://127.0.0.1:0", "log.dirs": str(self.directory)} | self._settings
         self._changed.clear()
+        self._shell = None
         self._thread = threading.Thread(
             target=self._run, args=(make_config(settings),), name="pykafka-core broker", daemon=True
         )
@@ -86,12 +86,8 @@ class Broker:
         """Stop cleanly, and return when everything is closed. Raises what the broker failed with while it ran."""
         thread, self._thread = self._thread, None
         if thread is not None:
-            if self._loop is not None and self._shell is not None and thread.is_alive():
-                try:
-                    self._loop.call_soon_threadsafe(self._shell.stop_soon)
-                except RuntimeError:
-                    # The loop has ended by itself: the broker failed.
-                    pass
+            if self._shell is not None and thread.is_alive():
+                self._shell.stop_soon()
             thread.join()
         if self._scratch is not None:
             self._scratch.cleanup()
@@ -106,16 +102,13 @@ class Broker:
 
     def _run(self, config: BrokerConfig) -> None:
         try:
-            asyncio.run(self._serve(config))
+            self._shell = shell = Shell(config, topics=self._topics, on_started=self._started)
+            if shell.start():
+                asyncio.run(shell.serve())
         except BaseException as error:
             self._failure = error
         finally:
             self._changed.set()
-
-    async def _serve(self, config: BrokerConfig) -> None:
-        self._loop = asyncio.get_running_loop()
-        self._shell = Shell(config, topics=self._topics, on_started=self._started)
-        await self._shell.run()
 
     def _started(self, shell: Shell) -> None:
         self._addresses = [listener.shown() for listener in shell.listeners]

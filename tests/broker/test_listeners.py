@@ -8,8 +8,9 @@ import socket
 
 import pytest
 
+from pykafka_core.broker.advertised import check_advertised
 from pykafka_core.broker.errors import StartError
-from pykafka_core.broker.listeners import OpenListener, bind_listener, check_advertised, split_address, start_listening
+from pykafka_core.broker.listeners import OpenListener, bind_listener, split_address, start_listening
 from pykafka_core.protocol.messages.metadata_request import MetadataRequest
 from pykafka_core.testing import Broker
 from tests.broker.raw_client import RawClient, batch_of, create_topic, produce

@@ -21,7 +21,7 @@ def test_missing_permission_names_who_is_missing_it(tmp_path: Path, monkeypatch:
         cause = PermissionError(errno.EACCES, "Permission denied")
         raise DirectoryError(f"Log directory {tmp_path} cannot be written: Permission denied.") from cause
 
-    monkeypatch.setattr("pykafka_core.broker.shell.open_directories", refuse)
+    monkeypatch.setattr("pykafka_core.broker.start.open_directories", refuse)
     with pytest.raises(StartError) as caught:
         Broker(directory=tmp_path).start()
     assert str(caught.value) == (
