@@ -1,9 +1,10 @@
 """Data classes that cost little to define.
 
 `dataclasses.dataclass` writes the source of six methods and compiles each: about a millisecond for every class, at
-every start. A broker has some forty of them, and may take 150 ms from exec to its first answer. This decorator makes
-the same classes from methods that are already compiled. To type checkers it is the original; `fields` and `replace` of
-the standard module work on what it makes.
+every start, and its module brings `inspect` with it, ten milliseconds more. A broker has some forty of these classes,
+and shall answer a few tens of milliseconds after exec. This decorator makes the same classes from methods that are
+already compiled. To type checkers it is the original; what the standard module has for data classes works on what it
+makes, and is imported when somebody uses it.
 
 What it offers is what is used here: slots, frozen, kw_only, eq, defaults and default factories, inheritance. An
 instance takes about twice as long to make, so it is for configuration, results and events, not for records.
@@ -14,12 +15,44 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from dataclasses import dataclass, field
+    from dataclasses import dataclass, field, fields, replace
 else:
-    from dataclasses import _FIELD, MISSING, Field, FrozenInstanceError, field
-    from inspect import get_annotations
+    _FIELDS = "__fields"
+    MISSING = object()
 
-    _FIELDS = "__dataclass_fields__"
+    class Field:
+        """One field of a class: what `field` was told, and later its name."""
+
+        __slots__ = ("default", "default_factory", "kw_only", "name", "type")
+
+        def __init__(self, default, default_factory):
+            self.default, self.default_factory = default, default_factory
+
+    def field(*, default=MISSING, default_factory=MISSING):
+        return Field(default, default_factory)
+
+    def fields(of):
+        return tuple(getattr(of, _FIELDS).values())
+
+    def replace(one, /, **changes):
+        return type(one)(**{name: getattr(one, name) for name in getattr(one, _FIELDS)} | changes)
+
+    class _StandardFields:
+        """`__dataclass_fields__`, by which the standard module knows its own: made when it is asked for."""
+
+        def __get__(self, one, cls):
+            import dataclasses
+
+            made = {}
+            for name, own in getattr(cls, _FIELDS).items():
+                given = {
+                    key: getattr(own, key)
+                    for key in ("default", "default_factory")
+                    if getattr(own, key) is not MISSING
+                }
+                made[name] = standard = dataclasses.field(**given, kw_only=own.kw_only)
+                standard.name, standard.type, standard._field_type = name, own.type, dataclasses._FIELD
+            return made
 
     def dataclass(cls=None, /, *, slots=False, frozen=False, kw_only=False, eq=True):
         if cls is None:
@@ -31,10 +64,10 @@ else:
         for base in reversed(cls.__mro__[1:]):
             inherited |= getattr(base, _FIELDS, {})
         own = {}
-        for name, annotation in get_annotations(cls).items():
+        for name, annotation in cls.__annotations__.items():
             default = cls.__dict__.get(name, MISSING)
             one = default if isinstance(default, Field) else field(default=default)
-            one.name, one.type, one.kw_only, one._field_type = name, annotation, kw_only, _FIELD
+            one.name, one.type, one.kw_only = name, annotation, kw_only
             if isinstance(default, Field):
                 delattr(cls, name)
                 if one.default is not MISSING:
@@ -50,6 +83,7 @@ else:
             cls.__qualname__ = qualified
         every = inherited | own
         setattr(cls, _FIELDS, every)
+        cls.__dataclass_fields__ = _StandardFields()
         cls.__match_args__ = tuple(name for name, one in every.items() if not one.kw_only)
         _give(cls, "__init__", _init_of(cls, every))
         _give(cls, "__repr__", _repr)
@@ -133,9 +167,13 @@ else:
         return hash(_values(self))
 
     def _frozen_setattr(self, name, value):
+        from dataclasses import FrozenInstanceError
+
         raise FrozenInstanceError(f"cannot assign to field {name!r}")
 
     def _frozen_delattr(self, name):
+        from dataclasses import FrozenInstanceError
+
         raise FrozenInstanceError(f"cannot delete field {name!r}")
 
     def _getstate(self):
@@ -146,4 +184,4 @@ else:
             object.__setattr__(self, name, value)
 
 
-__all__ = ["dataclass", "field"]
+__all__ = ["dataclass", "field", "fields", "replace"]

@@ -18,7 +18,6 @@ Thread: any. Source: none; Kafka scans after every unclean stop.
 
 from __future__ import annotations
 
-import ctypes
 import os
 import sys
 from pathlib import Path
@@ -79,6 +78,8 @@ def superblock(kind: str, device: int, source: str) -> int | None:
 
 def darwin(directory: Path) -> tuple[str, str] | None:
     """kern.bootsessionuuid; a volume that is mounted anew gets another number in st_dev."""
+    import ctypes
+
     library = ctypes.CDLL(None)
     if not hasattr(library, "sysctlbyname"):
         return None

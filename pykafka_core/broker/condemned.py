@@ -6,7 +6,6 @@ Threads: any; the list is only added to and taken from.
 from __future__ import annotations
 
 import logging
-import shutil
 import time
 from collections.abc import Iterable
 from pathlib import Path
@@ -40,6 +39,8 @@ class Condemned:
                 continue
             self._entries.remove(entry)
             if path.is_dir():
+                import shutil
+
                 shutil.rmtree(path, ignore_errors=True)
                 if path.exists():
                     log.warning("Cannot delete all of %s", path)

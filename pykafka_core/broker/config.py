@@ -10,12 +10,11 @@ names the key, the value and what is allowed. A key that is unknown, or known an
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import fields
 from pathlib import Path
 from types import MappingProxyType
 from typing import Any, Final
 
-from pykafka_core._dataclass import dataclass
+from pykafka_core._dataclass import dataclass, fields
 from pykafka_core.broker.config_keys import BROKER_CONFIGS, is_kafka_config
 from pykafka_core.broker.config_listeners import (
     ControllerEndpoint,

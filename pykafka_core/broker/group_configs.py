@@ -15,11 +15,10 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Mapping
-from dataclasses import fields
 from types import MappingProxyType
 from typing import Any, Final
 
-from pykafka_core._dataclass import dataclass
+from pykafka_core._dataclass import dataclass, fields
 from pykafka_core.broker.config_values import ConfigKey, ConfigType, ConfigValueError, OneOf, Range
 from pykafka_core.broker.topic_configs import AlterOperation, ConfigConflictError, ConfigRequestError
 

@@ -14,12 +14,11 @@ org.apache.kafka.controller.ConfigurationControlManager; answers recorded from A
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import fields
 from enum import IntEnum
 from types import MappingProxyType
 from typing import Any, Final
 
-from pykafka_core._dataclass import dataclass
+from pykafka_core._dataclass import dataclass, fields
 from pykafka_core.broker.config_keys import COMPRESSION_TYPES, GZIP_LEVEL, LZ4_LEVEL, ZSTD_LEVEL
 from pykafka_core.broker.config_values import (
     LONG_MAX,

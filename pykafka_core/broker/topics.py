@@ -9,7 +9,6 @@ Thread: asyncio. The logs are safe from any thread.
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Final
 
@@ -181,6 +180,8 @@ class Topics:
                 settings = self._by_name[name].settings
                 self._log_dirs.condemn_dropped(log, delay_s=settings.file_delete_delay_ms / 1000)
             partition.wake()
+            import asyncio
+
             await asyncio.to_thread(self._log_dirs.write_log_starts, log)
         start: int = log.log_start_offset
         return start

@@ -22,11 +22,10 @@ org.apache.kafka.coordinator.group.GroupMetadataManager and .classic.ClassicGrou
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import replace
 from enum import StrEnum
 from typing import Final
 
-from pykafka_core._dataclass import dataclass
+from pykafka_core._dataclass import dataclass, replace
 from pykafka_core.coordinator.effects import (
     Append,
     CancelTimer,

@@ -12,9 +12,9 @@ classicGroupHeartbeatToConsumerGroup, classicGroupLeaveToConsumerGroup.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import replace
 from typing import Final, NamedTuple
 
+from pykafka_core._dataclass import replace
 from pykafka_core.coordinator.consumer_events import Refusal
 from pykafka_core.coordinator.consumer_group import CONSUMER_PROTOCOL_TYPE, ConsumerGroup
 from pykafka_core.coordinator.consumer_heartbeat import check_room, check_static, find_member

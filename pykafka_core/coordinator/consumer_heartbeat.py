@@ -9,9 +9,9 @@ GroupCoordinatorService.throwIfConsumerGroupHeartbeatRequestIsInvalid.
 
 from __future__ import annotations
 
-from dataclasses import replace
 from typing import Final
 
+from pykafka_core._dataclass import replace
 from pykafka_core.coordinator.consumer_events import (
     ConsumerGroupConfig,
     ConsumerHeartbeat,

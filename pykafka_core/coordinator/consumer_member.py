@@ -13,11 +13,10 @@ Source: org.apache.kafka.coordinator.group.modern.consumer.ConsumerGroupMember, 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import replace
 from enum import IntEnum
 from typing import Final
 
-from pykafka_core._dataclass import dataclass
+from pykafka_core._dataclass import dataclass, replace
 from pykafka_core.coordinator.assignor import Assignment
 
 __all__ = [

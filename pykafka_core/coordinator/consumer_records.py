@@ -15,8 +15,8 @@ org.apache.kafka.coordinator.group.GroupCoordinatorRecordHelpers.
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import replace
 
+from pykafka_core._dataclass import replace
 from pykafka_core.coordinator.assignor import Assignment
 from pykafka_core.coordinator.consumer_member import (
     ClassicPart,

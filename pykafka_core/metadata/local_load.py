@@ -9,11 +9,10 @@ Source: org.apache.kafka.image.loader.MetadataLoader, org.apache.kafka.raft.Kafk
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import replace
 from pathlib import Path
 from typing import Final
 
-from pykafka_core._dataclass import dataclass
+from pykafka_core._dataclass import dataclass, replace
 from pykafka_core.metadata.errors import CorruptMetadataError, MetadataError, UnsupportedMetadataError
 from pykafka_core.metadata.image import MetadataImage
 from pykafka_core.metadata.local_batches import Batch

@@ -16,10 +16,10 @@ org.apache.kafka.metadata.PartitionRegistration.merge.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import replace
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, Final, TypeVar
 
+from pykafka_core._dataclass import replace
 from pykafka_core.metadata.errors import UnsupportedMetadataError
 from pykafka_core.metadata.image import (
     BrokerRegistration,
