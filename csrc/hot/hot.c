@@ -86,6 +86,16 @@ static void opened(void *arg, struct kc_conn *conn) {
     kc_conn_set_user(conn, state);
 }
 
+static enum kc_frame_verdict api_versions(struct kc_hot *hot, struct kc_conn *conn, const uint8_t *frame, size_t size) {
+    uint8_t *buffer = kc_chain_reserve(kc_conn_output(conn), KC_API_VERSIONS_ANSWER_MAX);
+    if (!buffer) return KC_FRAME_CLOSE;
+    size_t used = kc_api_versions_answer(hot->config->api_versions, kc_slice_make(frame, size), buffer);
+    kc_chain_trim(kc_conn_output(conn), KC_API_VERSIONS_ANSWER_MAX - used);
+    if (!used) return kc_hot_hand_up(hot, conn, frame, size);
+    kc_conn_output_added(conn);
+    return KC_FRAME_NEXT;
+}
+
 enum kc_frame_verdict kc_hot_frame(struct kc_hot *hot, struct kc_conn *conn, uint8_t *bytes, size_t size) {
     struct kc_hot_conn *state = kc_conn_user(conn);
     if (!state || size < KC_REQUEST_HEADER_SIZE_MIN) return KC_FRAME_CLOSE;
@@ -97,6 +107,7 @@ enum kc_frame_verdict kc_hot_frame(struct kc_hot *hot, struct kc_conn *conn, uin
     if (wanted && key == KC_API_FETCH) return kc_hot_fetch(hot, conn, bytes, size);
     if (wanted && key == KC_API_LIST_OFFSETS) return kc_hot_list_offsets(hot, conn, bytes, size);
     if (wanted && key == KC_API_HEARTBEAT) return kc_hot_heartbeat(hot, conn, bytes, size);
+    if (wanted && key == KC_API_API_VERSIONS) return api_versions(hot, conn, bytes, size);
     return kc_hot_hand_up(hot, conn, bytes, size);
 }
 

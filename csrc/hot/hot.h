@@ -1,5 +1,5 @@
-/* hot.h: the data path of one reactor: Produce, Fetch, ListOffsets and most of Heartbeat answered whole, everything else handed
- * up whole.
+/* hot.h: the data path of one reactor: Produce, Fetch, ListOffsets, most of Heartbeat and of ApiVersions answered
+ * whole, everything else handed up whole.
  *
  * One kc_hot per reactor, used on that reactor's thread only.  It stands between net (frames, connections, turns) and log.
  *
@@ -8,6 +8,7 @@
  *         --> Fetch       places in files; answered at once, or parked until there is enough or its time is up (fetch.c)
  *         --> ListOffsets (list_offsets.c)
  *         --> Heartbeat   of members that Python has published (heartbeat.c, group_table.h)
+ *         --> ApiVersions as Python has published it (api_versions.h)
  *         --> the rest, and what only Python can settle: copied once and handed up; the connection holds until the answer
  *
  * Invariants:
@@ -20,13 +21,14 @@
 #ifndef KC_HOT_HOT_H
 #define KC_HOT_HOT_H
 
+#include "hot/api_versions.h"
 #include "hot/group_table.h"
 #include "hot/topic_table.h"
 #include "io/worker.h"
 #include "net/reactor.h"
 #include "wire/header.h"
 
-enum { KC_API_PRODUCE = 0, KC_API_FETCH = 1, KC_API_LIST_OFFSETS = 2, KC_API_HEARTBEAT = 12, KC_API_KEY_COUNT = 128 };
+enum { KC_API_PRODUCE = 0, KC_API_FETCH = 1, KC_API_LIST_OFFSETS = 2, KC_API_HEARTBEAT = 12, KC_API_API_VERSIONS = 18, KC_API_KEY_COUNT = 128 };
 enum { KC_ENDPOINTS_MAX = 16, KC_HOST_SIZE_MAX = 255 };
 
 /* Where clients of one listener are told to find this broker.  An empty host: the address that they came to. */
@@ -42,6 +44,7 @@ struct kc_hot_config {
     uint32_t fetch_sessions_max;                  /* in one reactor: max.incremental.fetch.session.cache.slots, shared out */
     struct kc_worker *worker;                     /* for syncs; outlives every kc_hot */
     struct kc_group_table *groups;                /* outlives every kc_hot */
+    struct kc_api_versions *api_versions;         /* the same */
     struct kc_endpoint endpoints[KC_ENDPOINTS_MAX];   /* by listener */
     bool handed_up[KC_API_KEY_COUNT];             /* keys that Python wants to see even if they could be answered here */
 };

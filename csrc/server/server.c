@@ -227,6 +227,7 @@ kc_status kc_server_create(const struct kc_server_config *config, struct kc_serv
     }
     status = kc_topic_table_create(config->hash_seed, &server->topics);
     if (status == KC_OK) status = kc_group_table_create(config->hash_seed, &server->config.hot.groups);
+    if (status == KC_OK) status = kc_api_versions_create(config->hot.node_id, &server->config.hot.api_versions);
     /* A partition has one job at a time, so that the queue is as long as there are partitions at the most. */
     if (status == KC_OK) status = kc_worker_create(config->worker_count, UINT32_MAX, &server->config.hot.worker);
     /* Of its own: a replay from a slow disk must not stand in the way of syncs.  A connection has one load at a time. */
@@ -263,6 +264,7 @@ void kc_server_destroy(struct kc_server *server) {
     kc_inbox_destroy(&server->inbox);
     kc_topic_table_destroy(server->topics);
     kc_group_table_destroy(server->config.hot.groups);
+    kc_api_versions_destroy(server->config.hot.api_versions);
     if (server->config.hot.worker) kc_worker_destroy(server->config.hot.worker);
     if (server->config.reactor.loader) kc_worker_destroy(server->config.reactor.loader);
     free(server);
@@ -270,6 +272,7 @@ void kc_server_destroy(struct kc_server *server) {
 
 struct kc_topic_table *kc_server_topics(struct kc_server *server) { return server->topics; }
 struct kc_group_table *kc_server_groups(struct kc_server *server) { return server->config.hot.groups; }
+struct kc_api_versions *kc_server_api_versions(struct kc_server *server) { return server->config.hot.api_versions; }
 
 kc_status kc_server_listen(struct kc_server *server, int fd, int32_t listener, const struct kc_endpoint *endpoint) {
     KC_CHECK(!server->started);

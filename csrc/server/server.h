@@ -16,7 +16,7 @@ enum { KC_REACTORS_MAX = 64, KC_ADDRESS_SIZE = 80 };
 struct kc_server;
 
 struct kc_server_config {
-    struct kc_hot_config hot;             /* but for worker and groups, which the server makes */
+    struct kc_hot_config hot;             /* but for worker, groups and api_versions, which the server makes */
     struct kc_reactor_config reactor;
     uint32_t reactor_count;               /* 1..KC_REACTORS_MAX */
     uint32_t worker_count;                /* threads that sync; at least 1 */
@@ -50,6 +50,7 @@ void kc_server_destroy(struct kc_server *server);
 
 struct kc_topic_table *kc_server_topics(struct kc_server *server);
 struct kc_group_table *kc_server_groups(struct kc_server *server);
+struct kc_api_versions *kc_server_api_versions(struct kc_server *server);
 
 /* Before the start.  The socket is taken over; endpoint is what clients of this listener are told.  KC_LIMIT: too many listeners. */
 kc_status kc_server_listen(struct kc_server *server, int fd, int32_t listener, const struct kc_endpoint *endpoint);

@@ -9,9 +9,10 @@ Source: KIP-103 (listeners and advertised.listeners).
 
 from __future__ import annotations
 
+# The compiled half of `socket`: what the other half adds, above all enums, costs more than binding.
+import _socket
 import errno
 import os
-import socket
 from typing import TYPE_CHECKING, Final, Self
 
 from pykafka_core._dataclass import dataclass
@@ -72,36 +73,38 @@ def split_address(text: str) -> Address:
     return host, int(port)
 
 
-def bind_listener(listener: OpenListener) -> socket.socket:
+def bind_listener(listener: OpenListener) -> _socket.socket:
     """Bind a socket, to listen later; fill in the port if it was 0. Raises StartError, one sentence that names the
     address."""
     wanted = shown_as_configured(listener)
     try:
-        found = socket.getaddrinfo(
-            listener.host or None,
+        # A name in ASCII goes down as it is; only others need a codec.
+        host = listener.host.encode("ascii" if listener.host.isascii() else "idna")
+        found = _socket.getaddrinfo(
+            host or None,
             listener.port,
-            type=socket.SOCK_STREAM,
-            flags=socket.AI_PASSIVE | socket.AI_NUMERICSERV,
+            type=_socket.SOCK_STREAM,
+            flags=_socket.AI_PASSIVE | _socket.AI_NUMERICSERV,
         )
-    except (socket.gaierror, UnicodeError) as error:
+    except (_socket.gaierror, UnicodeError) as error:
         raise StartError(
             f"Cannot listen on {wanted}: the host name {listener.host!r} cannot be resolved ({error})"
         ) from None
     # For all interfaces, one IPv6 socket takes IPv4 clients too. A name such as localhost means its IPv4 address
     # first, as with Java.
-    first = socket.AF_INET if listener.host else socket.AF_INET6
+    first = _socket.AF_INET if listener.host else _socket.AF_INET6
     found.sort(key=lambda entry: entry[0] != first)
     refusal: OSError | None = None
     for family, kind, protocol, _, address in found:
         try:
-            sock = socket.socket(family, kind, protocol)
+            sock = _socket.socket(family, kind, protocol)
         except OSError as error:
             refusal = refusal or error
             continue
         try:
-            sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-            if family == socket.AF_INET6:
-                sock.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, int(bool(listener.host)))
+            sock.setsockopt(_socket.SOL_SOCKET, _socket.SO_REUSEADDR, 1)
+            if family == _socket.AF_INET6:
+                sock.setsockopt(_socket.IPPROTO_IPV6, _socket.IPV6_V6ONLY, int(bool(listener.host)))
             sock.bind(address)
             sock.setblocking(False)
         except OSError as error:
@@ -116,7 +119,7 @@ def bind_listener(listener: OpenListener) -> socket.socket:
     raise StartError(f"Cannot listen on {wanted}: {explain(refusal, listener)}") from None
 
 
-def start_listening(listener: OpenListener, sock: socket.socket, *, backlog: int) -> None:
+def start_listening(listener: OpenListener, sock: _socket.socket, *, backlog: int) -> None:
     """Raises StartError: another program may have bound the same address and been quicker to listen."""
     try:
         sock.listen(backlog)

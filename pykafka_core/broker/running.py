@@ -16,7 +16,7 @@ from contextlib import suppress
 from typing import TYPE_CHECKING, Any, Final
 
 from pykafka_core import __version__
-from pykafka_core.broker.advertised import check_advertised
+from pykafka_core.broker.advertised_listeners import check_advertised
 from pykafka_core.broker.dispatch import Dispatcher
 from pykafka_core.broker.errors import HaltError, RequestError
 from pykafka_core.broker.log_care import LogCare

@@ -16,6 +16,7 @@ import os
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any, Final
 
+from pykafka_core.broker.api_versions import api_versions_bodies
 from pykafka_core.broker.cluster import Cluster
 from pykafka_core.broker.configs import Configs
 from pykafka_core.broker.errors import StartError
@@ -136,10 +137,16 @@ class BrokerParts:
 
     def listen(self) -> None:
         """Let clients in. Raises StartError."""
+        self._publish_versions()
+        self.store.watch(lambda _change: self._publish_versions())
         for index, (listener, bound) in enumerate(zip(self.listeners, self._sockets, strict=True)):
             start_listening(listener, bound, backlog=self.config.socket_listen_backlog_size)
             self.server.listen(bound.detach(), index, listener.advertised_host, listener.advertised_port or 0)
         self.server.start()
+
+    def _publish_versions(self) -> None:
+        """ApiVersions, the first request of every client, the reactors answer by themselves."""
+        self.server.publish_api_versions(api_versions_bodies(self.cluster), self.cluster.cluster_id)
 
     def abandon(self) -> None:
         """Nothing was served, so nothing can be lost; what was unclean before stays so."""

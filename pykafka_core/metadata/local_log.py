@@ -8,7 +8,6 @@ Source: org.apache.kafka.raft.internals.KafkaRaftLog, org.apache.kafka.raft.File
 
 from __future__ import annotations
 
-import json
 import re
 from collections.abc import Iterator
 from pathlib import Path
@@ -141,6 +140,8 @@ def read_quorum_state(directory: Path) -> QuorumState | None:
         text = path.read_text(encoding="utf-8")
     except FileNotFoundError:
         return None
+    import json
+
     try:
         data = json.loads(text)
         return QuorumState(
@@ -155,22 +156,16 @@ def read_quorum_state(directory: Path) -> QuorumState | None:
 
 def write_quorum_state(directory: Path, state: QuorumState) -> None:
     """Replace the file, durably, in Kafka's own form."""
+    # As Kafka's own JSON writer spells it. Numbers and fixed words only, so that no encoder has to be imported for it.
     if state.version == 0:
-        fields: dict[str, object] = {
-            "clusterId": "",
-            "leaderId": state.leader_id,
-            "leaderEpoch": state.leader_epoch,
-            "votedId": -1,
-            "appliedOffset": 0,
-            "currentVoters": [{"voterId": voter} for voter in state.voter_ids],
-            "data_version": 0,
-        }
+        voters = ",".join(f'{{"voterId":{voter}}}' for voter in state.voter_ids)
+        text = (
+            f'{{"clusterId":"","leaderId":{state.leader_id},"leaderEpoch":{state.leader_epoch},"votedId":-1,'
+            f'"appliedOffset":0,"currentVoters":[{voters}],"data_version":0}}'
+        )
     else:
-        fields = {
-            "leaderId": state.leader_id,
-            "leaderEpoch": state.leader_epoch,
-            "votedId": -1,
-            "votedDirectoryId": "AAAAAAAAAAAAAAAAAAAAAA",
-            "data_version": state.version,
-        }
-    write_atomically(directory / "quorum-state", json.dumps(fields, separators=(",", ":")).encode())
+        text = (
+            f'{{"leaderId":{state.leader_id},"leaderEpoch":{state.leader_epoch},"votedId":-1,'
+            f'"votedDirectoryId":"AAAAAAAAAAAAAAAAAAAAAA","data_version":{state.version}}}'
+        )
+    write_atomically(directory / "quorum-state", text.encode())

@@ -1,8 +1,8 @@
 """The network server and the topic table: what the broker's asyncio shell sees of csrc/server and csrc/hot.
 
 Threads: every method may be called from the asyncio thread; calls that can wait say so.  Reactors are C threads that
-never take the GIL.  They answer Produce, Fetch and ListOffsets themselves; any other request, and a hot one that only
-Python can settle, arrives here whole and is answered with `Server.reply`.
+never take the GIL.  They answer Produce, Fetch, ListOffsets and what was published for ApiVersions and Heartbeat; any
+other request, and a hot one that only Python can settle, arrives here whole and is answered with `Server.reply`.
 """
 
 from collections.abc import Sequence
@@ -161,6 +161,11 @@ class Server:
         """Make this the whole topic table, at once, for every reactor.
 
         A topic left out is unknown to clients from now on, and fetches that wait on it are answered.
+        """
+    def publish_api_versions(self, bodies: Sequence[bytes], cluster_id: str) -> None:
+        """Let the reactors answer ApiVersions: `bodies[version]`, without the response header.
+
+        They answer what needs no more than that; every other ApiVersions request comes up.
         """
     def open_group(self, group_id: str, generation: int, members: Sequence[tuple[str, str | None]]) -> None:
         """Let the reactors answer the heartbeats of these members, named by member id and instance id.

@@ -316,6 +316,17 @@ cdef class Server:
             free(pointers)
         check(status, "topic table")
 
+    def publish_api_versions(self, bodies, str cluster_id not None):
+        cdef list kept = [bytes(body) for body in bodies]
+        if len(kept) != KC_API_VERSIONS_COUNT:
+            raise ValueError(f"{len(kept)} bodies; ApiVersions has {KC_API_VERSIONS_COUNT} versions")
+        cdef kc_slice slices[KC_API_VERSIONS_COUNT]
+        for i in range(KC_API_VERSIONS_COUNT):
+            slices[i] = _slice_of(kept[i])
+        cdef bytes cluster = cluster_id.encode()
+        cdef kc_slice name = _slice_of(cluster)
+        check(kc_api_versions_publish(kc_server_api_versions(self._server), slices, name), "ApiVersions")
+
     def open_group(self, str group_id not None, int32_t generation, members):
         cdef list kept = [(member_id.encode(), None if instance_id is None else instance_id.encode())
                           for member_id, instance_id in members]

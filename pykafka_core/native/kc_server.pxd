@@ -58,6 +58,13 @@ cdef extern from "hot/topic_table.h" nogil:
     struct kc_topic_table
     kc_status kc_topic_table_publish(kc_topic_table *table, kc_topic **topics, size_t count)
 
+cdef extern from "hot/api_versions.h" nogil:
+    enum:
+        KC_API_VERSIONS_COUNT
+    struct kc_api_versions:
+        pass
+    kc_status kc_api_versions_publish(kc_api_versions *table, const kc_slice *bodies, kc_slice cluster_id)
+
 cdef extern from "hot/group_table.h" nogil:
     struct kc_group_table:
         pass
@@ -131,6 +138,7 @@ cdef extern from "server/server.h" nogil:
     void kc_server_destroy(kc_server *server)
     kc_topic_table *kc_server_topics(kc_server *server)
     kc_group_table *kc_server_groups(kc_server *server)
+    kc_api_versions *kc_server_api_versions(kc_server *server)
     kc_status kc_server_listen(kc_server *server, int fd, int32_t listener, const kc_endpoint *endpoint)
     kc_status kc_server_start(kc_server *server)
     void kc_server_stop_listening(kc_server *server)

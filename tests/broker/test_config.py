@@ -17,7 +17,7 @@ from pykafka_core.broker.config import ConfigError, load_config, make_config
 from pykafka_core.broker.config_keys import BROKER_CONFIGS, is_kafka_config
 from pykafka_core.broker.config_keys_others import OTHER_CONFIGS
 from pykafka_core.broker.config_values import ConfigKey, OneOf, Range, format_value
-from pykafka_core.broker.shell import reactor_count, usable_processors
+from pykafka_core.broker.start import reactor_count, usable_processors
 from pykafka_core.broker.topic_configs import TOPIC_CONFIGS
 
 # As a KRaft server.properties for one node looks.

@@ -5,10 +5,11 @@ Method: sockets are really bound; running brokers with several listeners are ask
 
 import logging
 import socket
+from contextlib import closing
 
 import pytest
 
-from pykafka_core.broker.advertised import check_advertised
+from pykafka_core.broker.advertised_listeners import check_advertised
 from pykafka_core.broker.errors import StartError
 from pykafka_core.broker.listeners import OpenListener, bind_listener, split_address, start_listening
 from pykafka_core.protocol.messages.metadata_request import MetadataRequest
@@ -31,14 +32,14 @@ def test_addresses(text, address):
 
 def test_any_free_port():
     listener = OpenListener(name="PLAINTEXT", host="127.0.0.1", port=0)
-    with bind_listener(listener) as bound:
+    with closing(bind_listener(listener)) as bound:
         assert listener.port == bound.getsockname()[1] != 0
         assert listener.shown() == f"127.0.0.1:{listener.port}"
 
 
 def test_all_interfaces_take_both_kinds_of_address():
     listener = OpenListener(name="PLAINTEXT", host="", port=0)
-    with bind_listener(listener) as bound:
+    with closing(bind_listener(listener)) as bound:
         start_listening(listener, bound, backlog=5)
         assert listener.shown() == f"localhost:{listener.port}"
         hosts = ["127.0.0.1"] + (["::1"] if bound.family == socket.AF_INET6 else [])
@@ -48,9 +49,9 @@ def test_all_interfaces_take_both_kinds_of_address():
 
 def test_a_quicker_program_on_the_same_port():
     first = OpenListener(name="A", host="127.0.0.1", port=0)
-    with bind_listener(first) as one:
+    with closing(bind_listener(first)) as one:
         second = OpenListener(name="B", host="127.0.0.1", port=first.port)
-        with bind_listener(second) as two:  # neither listens yet
+        with closing(bind_listener(second)) as two:  # neither listens yet
             start_listening(first, one, backlog=5)
             with pytest.raises(StartError, match=f"B://127.0.0.1:{first.port}: port {first.port} is in use"):
                 start_listening(second, two, backlog=5)

@@ -1,6 +1,7 @@
 """ApiVersions (18), versions 0-5: what this broker can do.
 
-It is the first request on a connection and is answered before anything is known of the client.
+It is the first request on a connection and is answered before anything is known of the client: mostly by the reactors,
+with what broker/api_versions.py gives them. Here comes what they leave.
 
 - A version that is not served is answered with the body of version 0, error 35 and one row, ApiVersions itself; the
   request's body is not read. Clients then try again with the version found in that row (KIP-511). See
@@ -22,22 +23,17 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING, Final
 
+from pykafka_core.broker.api_versions import api_versions_answer
 from pykafka_core.broker.handlers import SERVED, RequestContext, serves
 from pykafka_core.protocol.api_keys import ApiKey
 from pykafka_core.protocol.errors import ErrorCode
 from pykafka_core.protocol.messages.api_versions_request import ApiVersionsRequest
-from pykafka_core.protocol.messages.api_versions_response import (
-    ApiVersion,
-    ApiVersionsResponse,
-    FinalizedFeatureKey,
-    SupportedFeatureKey,
-)
+from pykafka_core.protocol.messages.api_versions_response import ApiVersion, ApiVersionsResponse
 
 if TYPE_CHECKING:
     from pykafka_core.broker.cluster import Cluster
 
 SOFTWARE_NAME_PATTERN: Final = re.compile(r"[a-zA-Z0-9](?:[a-zA-Z0-9\-.]*[a-zA-Z0-9])?")
-PRODUCE_VERSION_MIN_ADVERTISED: Final = 0
 
 
 @serves(ApiKey.API_VERSIONS, 0, 5)
@@ -54,32 +50,7 @@ def api_versions(request: ApiVersionsRequest, context: RequestContext, *, cluste
         cluster.node_id,
     ):
         return ApiVersionsResponse(error_code=ErrorCode.REBOOTSTRAP_REQUIRED)
-    features = cluster.features()
-    return ApiVersionsResponse(
-        api_keys=api_rows(),
-        supported_features=[
-            SupportedFeatureKey(name=feature.name, min_version=feature.level_min, max_version=feature.level_max)
-            for feature in features
-            if feature.level_min > 0 or context.api_version >= 4
-        ],
-        finalized_features_epoch=cluster.features_epoch(),
-        finalized_features=[
-            FinalizedFeatureKey(name=feature.name, max_version_level=feature.level, min_version_level=feature.level)
-            for feature in features
-            if feature.level > 0
-        ],
-    )
-
-
-def api_rows() -> list[ApiVersion]:
-    return [
-        ApiVersion(
-            api_key=key,
-            min_version=PRODUCE_VERSION_MIN_ADVERTISED if key == ApiKey.PRODUCE else version_min,
-            max_version=version_max,
-        )
-        for key, (version_min, version_max) in sorted(SERVED.items())
-    ]
+    return api_versions_answer(cluster, context.api_version)
 
 
 def unsupported_version() -> ApiVersionsResponse:
