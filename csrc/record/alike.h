@@ -45,6 +45,8 @@ static inline void kc_alike_learn(struct kc_alike *alike, const uint8_t *p, cons
     alike->value_size_at = alike->key_size_at + 1 + (record->key_null ? 0 : (uint32_t)record->key.size);
     const uint8_t *value_size = q = p + alike->value_size_at;
     if (!kc_record_short_varint(&q, &ignored)) return;
+    /* The number of headers may be a zero of more than one byte, of which the last says nothing. */
+    if (q + record->value.size + 1 != p + record->size_bytes) return;
     memcpy(&word, value_size, sizeof word);
     alike->value_mask = kc_alike_mask((size_t)(q - value_size));
     alike->value = word & alike->value_mask;

@@ -335,6 +335,34 @@ TEST(records_alike_are_judged_as_if_each_stood_alone) {
     EXPECT(sound > 2000 && unsound > 2000);
 }
 
+/* Four records of 40 bytes whose number of headers takes two bytes; in the last of them the first of these is `low`. */
+static bool takes_long_header_counts(uint8_t low) {
+    static uint8_t bytes[4096];
+    enum { SIZE = 40 };
+    struct kc_batch_spec spec = kc_batch_spec_plain();
+    struct kc_batch_builder builder;
+    struct kc_slice batch;
+    struct kc_batch_rules rules = default_rules();
+    static const uint8_t letters[SIZE];
+    kc_batch_builder_init(&builder, bytes, sizeof bytes, &spec);
+    for (int i = 0; i < 5; i++)        /* the fifth keeps the others from being the last */
+        EXPECT_EQ(kc_batch_builder_add(&builder, GOLDEN_TIME, kc_slice_make(NULL, 0), kc_slice_make(letters, SIZE - 7), NULL, 0), KC_OK);
+    EXPECT_EQ(kc_batch_builder_finish(&builder, &batch), KC_OK);
+    for (int i = 0; i < 4; i++) {
+        uint8_t *record = bytes + KC_BATCH_HEADER_SIZE + i * SIZE;
+        record[5] = 2 * (SIZE - 8);    /* the value gives a byte to the number of headers */
+        record[SIZE - 2] = i == 3 ? low : 0x80;
+        record[SIZE - 1] = 0;
+    }
+    kc_batch_seal(bytes);
+    return verdict(bytes, batch.size, &rules, NULL).fault == KC_FAULT_NONE;
+}
+
+TEST(a_number_of_headers_of_two_bytes_is_read_whole) {
+    EXPECT(takes_long_header_counts(0x80));
+    EXPECT(!takes_long_header_counts(0x82));   /* one header, and no byte left for it */
+}
+
 TEST(a_text_that_does_not_fit_is_cut) {
     struct kc_batch_refusal r = {KC_FAULT_CORRUPT, -1, "a %lld b %lld", {-5, INT64_MIN, 0, 0}};
     char out[64];
