@@ -3,6 +3,10 @@
 Every fourth batch is compressed, with each codec in turn; every hundredth record is a tombstone, which stays as long as
 delete.retention.ms says. What must hold: each key has its last record, at its offset, with its bytes, and no other
 below the active segment; offsets rise; nothing else is there.
+
+With --kafka, Apache Kafka's own `Cleaner` does the same to copies of the log, first one to warm up and then one that is
+measured, and what it leaves is held against the same dictionary: its CPU for each GB beside ours. (Its thread's CPU
+only: what its virtual machine spends on compiling and collecting is not counted.)
 """
 
 from __future__ import annotations
@@ -10,6 +14,7 @@ from __future__ import annotations
 import os
 import random
 import resource
+import shutil
 import sys
 import tempfile
 import time
@@ -86,15 +91,46 @@ def check(log: Log, last: dict[bytes, tuple[int, bytes | None]]) -> int:
     return len(last)
 
 
+def clean_with_kafka(source: Path) -> Path:
+    """Returns the directory that it has cleaned."""
+    sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "tests" / "clients"))
+    from harness.cleaning import Job, KafkaCleaner
+
+    with Log(source, clean=True) as log:
+        end, before = log.log_end_offset, log.size_bytes
+    kafka = KafkaCleaner(jvm=("java", "-Xmx1g", "-XX:+UseG1GC", "-Dorg.slf4j.simpleLogger.defaultLogLevel=error"))
+    job = Job(T, DAY_MS, 64 << 20, 0, end, 128 << 20)
+    for name in ("warm-up", "measured"):
+        copy = source.with_name(name) / source.name
+        shutil.copytree(source, copy)
+        started = time.monotonic()
+        cleaned = kafka.clean(copy, job)
+        if name == "warm-up":
+            shutil.rmtree(copy)
+    kafka.close()
+    assert cleaned.end_offset == end, "Kafka needs a larger offset map for one pass"
+    seconds = time.monotonic() - started
+    print(f"Apache Kafka cleaned in {seconds:.1f} s, {cleaned.cpu_s / (before / 1e9):.1f} s of CPU for each GB")
+    return copy
+
+
 def main(words: list[str]) -> int:
-    megabytes = int(words[0]) if words else 1000
-    keys = int(words[1]) if len(words) > 1 else 1_000_000
+    beside_kafka = "--kafka" in words
+    numbers = [int(word) for word in words if word != "--kafka"]
+    megabytes, keys = [*numbers, *(1000, 1_000_000)[len(numbers) :]]
     seed = int(os.environ.get("SEED", time.time_ns() % 1_000_000))
     print(f"{megabytes} MB, {keys} keys, SEED={seed}", flush=True)
     with tempfile.TemporaryDirectory(prefix="compaction-") as scratch:
-        path = Path(scratch) / "t-0"
-        with Log(path, config=LogConfig(segment_size_bytes=64 << 20)) as log:
+        path = Path(scratch) / "ours" / "t-0"
+        path.parent.mkdir()
+        config = LogConfig(segment_size_bytes=64 << 20)
+        with Log(path, config=config) as log:
             last = fill(log, megabytes, keys, random.Random(seed))
+            log.roll()
+        if beside_kafka:
+            with Log(clean_with_kafka(path)) as log:
+                print(f"checked: {check(log, last)} keys")
+        with Log(path, config=config, clean=True) as log:
             before = log.size_bytes
             used, started = resource.getrusage(resource.RUSAGE_SELF), time.monotonic()
             clean(log)
