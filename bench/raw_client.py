@@ -13,7 +13,11 @@ from pykafka_core import records
 from pykafka_core.protocol.api_keys import ApiKey
 from pykafka_core.protocol.framing import decode_response, encode_request
 from pykafka_core.protocol.message import Message
-from pykafka_core.protocol.messages.create_topics_request import CreatableTopic, CreateTopicsRequest
+from pykafka_core.protocol.messages.create_topics_request import (
+    CreatableTopic,
+    CreatableTopicConfig,
+    CreateTopicsRequest,
+)
 from pykafka_core.protocol.messages.delete_topics_request import DeleteTopicsRequest
 from pykafka_core.protocol.messages.fetch_request import FetchPartition, FetchRequest, FetchTopic
 from pykafka_core.protocol.messages.produce_request import PartitionProduceData, ProduceRequest, TopicProduceData
@@ -43,8 +47,9 @@ def call(connection: socket.socket, key: ApiKey, version: int, body: Message) ->
     return decode_response(key, version, receive_frame(connection))[1]
 
 
-def create_topic(connection: socket.socket, name: str, partitions: int = 1) -> None:
-    topic = CreatableTopic(name=name, num_partitions=partitions, replication_factor=1)
+def create_topic(connection: socket.socket, name: str, partitions: int = 1, **configs: str | int) -> None:
+    wanted = [CreatableTopicConfig(name=key.replace("_", "."), value=str(value)) for key, value in configs.items()]
+    topic = CreatableTopic(name=name, num_partitions=partitions, replication_factor=1, configs=wanted)
     answer = call(connection, ApiKey.CREATE_TOPICS, CREATE_TOPICS_VERSION, CreateTopicsRequest(topics=[topic]))
     if answer.topics[0].error_code:  # type: ignore[attr-defined]
         raise RuntimeError(f"topic {name}: {answer!r}")
