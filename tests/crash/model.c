@@ -3,8 +3,9 @@
  *     model SECONDS [SEED [POINT MODE]]        ci/crash builds and runs it; the last two repeat one failure
  *
  * A life is a sequence of steps drawn from its seed alone: appends of plain and idempotent batches, flushes, rolls, new epochs, DeleteRecords,
- * compactions, clean stops. It is played once to count the disk's points, then once for each point and each way of coming up again, and
- * after each crash the log is opened and judged:
+ * compactions, clean stops; in some lives the disk is now and then full for one call of a flush, a roll, a deletion, a compaction or a
+ * stop, so that a checkpoint (of leader epochs, of producers) is not written when it should be. It is played once to count the disk's
+ * points, then once for each point and each way of coming up again, and after each crash the log is opened and judged:
  *
  *   1. what had to survive is there: after a mere process death all that was acknowledged, after a power cut all that a flush covered
  *   2. nothing is there that was not appended; each record is, byte for byte, what was appended at its offset
@@ -12,7 +13,7 @@
  *   4. producers: a repeat of the last batch is a duplicate, the next sequence is taken, a gap is refused
  *   5. the log works on: an append, a clean stop, and it opens once more to the same end
  *
- * Ends with "N crash points, N lives"; a failure prints the seed, the point and the mode (FAULTS F1-F8). */
+ * Ends with "N crash points, N lives, ..."; a failure prints the seed, the point and the mode (FAULTS F1-F8). */
 #include <time.h>
 
 #include "../csrc/log/fixture.h"
@@ -58,7 +59,8 @@ static struct {
     int64_t start_offset, start_offset_kept;
     int64_t first_dirty;
     int32_t epoch, next_sequence[PRODUCERS];
-    bool compact, flush_each;
+    bool compact, flush_each, shortages, was_short;
+    bool doubted;                         /* a call has failed: the engine does not trust the page cache on the next start */
 } life;
 
 static uint64_t running_seed, running_point;
@@ -124,11 +126,25 @@ static struct kc_batch_info info_of(const uint8_t *bytes) {
     return info;
 }
 
+/* What the disk lacks for one call of `act`, if chance has it. */
+static void perhaps_short(void (*act)(void)) {
+    bool is_short = life.shortages && draw(3) == 0;
+    uint64_t before = kc_disk_fault_points(life.f.fault) + draw(6);
+    if (is_short) kc_disk_fault_fail_at(life.f.fault, before + 1, KC_NO_SPACE, false);
+    act();
+    if (is_short && kc_disk_fault_points(life.f.fault) > before) life.was_short = true;
+    if (is_short) kc_disk_fault_fail_at(life.f.fault, 0, KC_OK, false);
+}
+
 /* ---- a life ------------------------------------------------------------------------------------------------------------------- */
 
 static void flush_now(void) {
     int64_t synced;
-    if (kc_log_flush(life.f.log, &synced) != KC_OK) return;
+    if (kc_log_flush(life.f.log, &synced) != KC_OK) {
+        MUST(crashed() || life.shortages);
+        life.doubted = true;
+        return;
+    }
     life.flushed = synced;
     /* The checkpoint is written now and then: it may lie behind. */
     if (draw(2)) life.recovery_point = synced;
@@ -157,7 +173,9 @@ static void append_some(void) {
     for (int i = 0; i < count; i++) {
         struct appended *w = &life.batches[life.batch_count - count + i];
         if (appends[i].fault != KC_APPEND_OK) {
-            MUST(crashed());
+            MUST(crashed() || life.doubted);
+            /* Refused, and nothing of it was written: a log whose sync has failed takes no more. */
+            if (!crashed()) life.batch_count -= count - i;
             return;
         }
         MUST(appends[i].base_offset == w->base_offset && appends[i].last_offset == w->last_offset);
@@ -165,6 +183,10 @@ static void append_some(void) {
         if (w->producer >= 0) life.next_sequence[w->producer] += w->count;
     }
     if (life.flush_each) flush_now();
+}
+
+static void roll(void) {
+    if (kc_log_roll(life.f.log) != KC_OK) life.doubted = true;
 }
 
 static void delete_some(void) {
@@ -197,7 +219,8 @@ static void compact(void) {
     kc_status status;
     do status = kc_cleaning_step(cleaning, (struct kc_slice){0}, 1000, &request);
     while (status == KC_OK && request.need != KC_CLEANING_DONE);
-    MUST(status == KC_OK || crashed());
+    MUST(status == KC_OK || crashed() || life.shortages);
+    if (status != KC_OK) life.doubted = true;
     struct kc_cleaning_stats stats;
     kc_cleaning_stats(cleaning, &stats);
     if (status == KC_OK) life.first_dirty = stats.end_offset;
@@ -205,14 +228,17 @@ static void compact(void) {
 }
 
 static void stop_and_start(void) {
-    if (kc_log_close(life.f.log) != KC_OK) {
-        MUST(crashed());
-        return;
-    }
+    bool clean = kc_log_close(life.f.log) == KC_OK;
+    MUST(clean || crashed() || life.shortages);
+    if (crashed()) return;
     kc_log_release(life.f.log);
     life.f.log = NULL;
-    life.flushed = life.recovery_point = life.acknowledged;
-    life.f.options.clean = true;
+    if (clean) life.flushed = life.recovery_point = life.acknowledged;
+    life.doubted = false;
+    life.f.options.clean = clean;
+    life.f.options.process_died = false;
+    /* A start that finds no room ends, and is tried again. */
+    kc_disk_fault_fail_at(life.f.fault, 0, KC_OK, false);
     life.f.options.recovery_point = life.recovery_point;
     life.f.options.log_start_offset = life.start_offset_kept;
     kc_status status = kc_log_open(life.f.directory, &life.f.options, &life.f.recovery, &life.f.log);
@@ -228,12 +254,12 @@ static void step(void) {
     uint64_t dice = draw(100);
     life.f.now_ms += 20;
     if (dice < 55) append_some();
-    else if (dice < 68) flush_now();
-    else if (dice < 76) (void)kc_log_roll(life.f.log);
+    else if (dice < 68) perhaps_short(flush_now);
+    else if (dice < 76) perhaps_short(roll);
     else if (dice < 82) (void)kc_log_assign_epoch(life.f.log, ++life.epoch);
-    else if (dice < 92 && life.compact) compact();
-    else if (dice < 92) delete_some();
-    else stop_and_start();
+    else if (dice < 92 && life.compact) perhaps_short(compact);
+    else if (dice < 92) perhaps_short(delete_some);
+    else perhaps_short(stop_and_start);
 }
 
 /* Plays the life of `seed` until its end or its crash at `point` (0: none).  Returns the points seen. */
@@ -242,6 +268,7 @@ static uint64_t play(uint64_t seed, uint64_t point, uint64_t chance) {
     life.random = seed;
     life.compact = draw(3) == 0;
     life.flush_each = draw(2) == 0;
+    life.shortages = draw(3) == 0;
     fixture_start(&life.f, chance);
     life.f.options.config = small_config();
     life.f.options.config.segment_size_bytes = 800 + (int64_t)draw(3000);
@@ -358,7 +385,7 @@ static void judge(int mode) {
     kc_log_release(life.f.log);
     life.f.log = NULL;
     MUST(kc_disk_fault_restart(life.f.fault, modes[mode].restart) == KC_OK);
-    open_again(false, modes[mode].process_died);
+    open_again(false, modes[mode].process_died && !life.doubted);
     MUST(kc_log_end_offset(life.f.log) >= (kept ? life.acknowledged : life.flushed));
     MUST(kc_log_end_offset(life.f.log) <= attempted || kc_log_end_offset(life.f.log) <= life.start_offset);
     MUST(kc_log_start_offset(life.f.log) <= smaller(life.start_offset_kept, kc_log_end_offset(life.f.log)));
@@ -399,7 +426,7 @@ static double seconds(void) {
 
 int main(int argc, char **argv) {
     double until = seconds() + (argc > 1 ? atof(argv[1]) : 1);
-    uint64_t seed = argc > 2 ? strtoull(argv[2], NULL, 10) : (uint64_t)time(NULL), lives = 0, points = 0;
+    uint64_t seed = argc > 2 ? strtoull(argv[2], NULL, 10) : (uint64_t)time(NULL), lives = 0, points = 0, shortages = 0;
     if (argc > 4) {
         crash(seed, strtoull(argv[3], NULL, 10), atoi(argv[4]) % MODES);
         printf("passed\n");
@@ -408,12 +435,14 @@ int main(int argc, char **argv) {
     for (uint64_t first = seed; lives == 0 || seconds() < until; seed++, lives++) {
         running_seed = seed, running_point = 0, running_mode = 0;
         uint64_t end = play(seed, 0, first);
+        shortages += life.was_short;
         kc_log_release(life.f.log);
         life.f.log = NULL;
         fixture_stop(&life.f);
         for (uint64_t point = 1; point <= end && (lives == 0 || seconds() < until); point++)
             for (int mode = 0; mode < MODES; mode++, points++) crash(seed, point, mode);
     }
-    printf("%llu crash points, %llu lives\n", (unsigned long long)points, (unsigned long long)lives);
+    printf("%llu crash points, %llu lives, %llu of them on a disk that was full for a moment\n", (unsigned long long)points,
+           (unsigned long long)lives, (unsigned long long)shortages);
     return 0;
 }
