@@ -23,6 +23,11 @@ from pykafka_core.protocol.messages.create_topics_request import (
     CreatableTopicConfig,
     CreateTopicsRequest,
 )
+from pykafka_core.protocol.messages.list_offsets_request import (
+    ListOffsetsPartition,
+    ListOffsetsRequest,
+    ListOffsetsTopic,
+)
 from pykafka_core.protocol.messages.metadata_request import MetadataRequest, MetadataRequestTopic
 
 if TYPE_CHECKING:
@@ -39,6 +44,7 @@ COLD_BATCH = 1000
 COLD_SECONDS = 2
 """Of the producer beside the reader, in seconds of an ordinary sample."""
 SETTLE_S = 1.0
+LEADERS_S = 60
 
 Found = dict[str, float]
 
@@ -84,8 +90,24 @@ def _create(broker: Measured, name: str, workload: Workload) -> None:
         else:
             asked = MetadataRequest(topics=[MetadataRequestTopic(name=name)])
             answer = raw_client.call(connection, ApiKey.METADATA, 1, asked)
-    if answer.topics[0].error_code:  # type: ignore[attr-defined]
-        raise RuntimeError(f"{broker.label}: topic {name}: {answer!r}")
+        if answer.topics[0].error_code:  # type: ignore[attr-defined]
+            raise RuntimeError(f"{broker.label}: topic {name}: {answer!r}")
+        if broker.manages_topics:
+            _await_leaders(connection, name, workload.partitions)
+
+
+def _await_leaders(connection: socket.socket, name: str, partitions: int) -> None:
+    """Apache Kafka says that a topic is there before its leaders are."""
+    places = [ListOffsetsPartition(partition_index=p, timestamp=-1) for p in range(partitions)]
+    body = ListOffsetsRequest(replica_id=-1, topics=[ListOffsetsTopic(name=name, partitions=places)])
+    deadline = time.monotonic() + LEADERS_S
+    while time.monotonic() < deadline:
+        answer = raw_client.call(connection, ApiKey.LIST_OFFSETS, 4, body)
+        (topic,) = answer.topics  # type: ignore[attr-defined]
+        if not any(partition.error_code for partition in topic.partitions):
+            return
+        time.sleep(0.02)
+    raise TimeoutError(f"{name}: no leaders after {LEADERS_S} s")
 
 
 @contextmanager
