@@ -80,9 +80,9 @@ bool kc_held_full(struct kc_hot_conn *state) {
 }
 
 /* On a worker's thread. */
-static void wait_done(struct kc_sync_waiter *waiter) {
+static void wait_done(struct kc_sync_waiter *waiter, struct kc_posts *posts) {
     struct kc_held *held = KC_CONTAINER_OF(waiter, struct partition_wait, waiter)->held;
-    if (atomic_fetch_sub(&held->outstanding, 1) == 1) kc_reactor_post(held->hot->reactor, &held->message);
+    if (atomic_fetch_sub(&held->outstanding, 1) == 1) kc_posts_add(posts, held->hot->reactor, &held->message);
 }
 
 static bool write_answer(struct kc_held *held, struct kc_hot *hot, const struct kc_gathered_request *request) {

@@ -15,10 +15,12 @@ static void take_done(struct kc_partition *partition, kc_status status, int64_t 
 }
 
 static void tell(struct kc_list *done) {
+    struct kc_posts posts = {0};
     for (struct kc_list *node; (node = kc_list_pop_front(done));) {
         struct kc_sync_waiter *waiter = KC_CONTAINER_OF(node, struct kc_sync_waiter, node);
-        waiter->done(waiter);
+        waiter->done(waiter, &posts);
     }
+    kc_posts_send(&posts);
 }
 
 static void sync_run(struct kc_job *job) {
@@ -40,13 +42,14 @@ static void sync_run(struct kc_job *job) {
 }
 
 void kc_sync_request(struct kc_partition *partition, struct kc_worker *worker, struct kc_sync_waiter *waiter) {
-    struct kc_list refused;
-    kc_list_init(&refused);
+    struct kc_list done;
+    kc_list_init(&done);
     pthread_mutex_lock(&partition->sync_lock);
     if (waiter && waiter->offset <= atomic_load(&partition->synced_offset)) {
         pthread_mutex_unlock(&partition->sync_lock);
         waiter->status = KC_OK;
-        waiter->done(waiter);
+        kc_list_push_back(&done, &waiter->node);
+        tell(&done);
         return;
     }
     if (waiter) kc_list_push_back(&partition->sync_waiters, &waiter->node);
@@ -56,12 +59,12 @@ void kc_sync_request(struct kc_partition *partition, struct kc_worker *worker, s
         kc_status status = kc_worker_submit(worker, &partition->sync_job);
         partition->sync_running = status == KC_OK;
         if (status != KC_OK) {
-            take_done(partition, status, 0, &refused);
+            take_done(partition, status, 0, &done);
             kc_partition_release(partition);
         }
     }
     pthread_mutex_unlock(&partition->sync_lock);
-    tell(&refused);
+    tell(&done);
 }
 
 static void write_back_run(struct kc_job *job) {

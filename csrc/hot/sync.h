@@ -11,12 +11,14 @@
 
 #include "hot/partition.h"
 #include "io/worker.h"
+#include "net/posts.h"
 
 struct kc_sync_waiter {
     struct kc_list node;
     int64_t offset;                       /* every record below it shall be on disk */
     kc_status status;                     /* when done */
-    void (*done)(struct kc_sync_waiter *waiter);
+    /* What it has to tell a reactor goes into `posts`, which leaves when all have been told. */
+    void (*done)(struct kc_sync_waiter *waiter, struct kc_posts *posts);
 };
 
 /* With waiter NULL the partition is synced and nobody is told. */

@@ -49,15 +49,17 @@ static void wake(const struct kc_inbox *inbox) {
     while (write(inbox->wake_write, &one, size) < 0 && errno == EINTR) {}
 }
 
-bool kc_inbox_put(struct kc_inbox *inbox, struct kc_inbox_node *node) {
+bool kc_inbox_put_all(struct kc_inbox *inbox, struct kc_inbox_node *newest, struct kc_inbox_node *oldest) {
     struct kc_inbox_node *head = atomic_load_explicit(&inbox->head, memory_order_relaxed);
     do {
         if (head == SHUT) return false;
-        node->next = head == ASLEEP ? NULL : head;
-    } while (!atomic_compare_exchange_weak_explicit(&inbox->head, &head, node, memory_order_release, memory_order_relaxed));
+        oldest->next = head == ASLEEP ? NULL : head;
+    } while (!atomic_compare_exchange_weak_explicit(&inbox->head, &head, newest, memory_order_release, memory_order_relaxed));
     if (head == ASLEEP) wake(inbox);
     return true;
 }
+
+bool kc_inbox_put(struct kc_inbox *inbox, struct kc_inbox_node *node) { return kc_inbox_put_all(inbox, node, node); }
 
 static struct kc_inbox_node *oldest_first(struct kc_inbox_node *node) {
     struct kc_inbox_node *reversed = NULL;

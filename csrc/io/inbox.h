@@ -36,6 +36,8 @@ void kc_inbox_destroy(struct kc_inbox *inbox);
 
 /* False: the inbox is closed and the node is still the caller's. */
 bool kc_inbox_put(struct kc_inbox *inbox, struct kc_inbox_node *node);
+/* Several at once, for one wake-up: linked by next from the newest to the oldest. */
+bool kc_inbox_put_all(struct kc_inbox *inbox, struct kc_inbox_node *newest, struct kc_inbox_node *oldest);
 
 /* Everything that is in it, oldest first, linked by next; NULL when there is nothing.  The owner counts as awake from here on. */
 struct kc_inbox_node *kc_inbox_take(struct kc_inbox *inbox);

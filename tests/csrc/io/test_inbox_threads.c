@@ -36,6 +36,30 @@ TEST(things_come_out_in_the_order_in_which_they_went_in) {
     kc_inbox_destroy(&inbox);
 }
 
+TEST(those_that_are_put_together_come_out_in_order_for_one_wake_up) {
+    struct kc_inbox inbox;
+    struct thing first = {.number = 0}, all[3];
+    EXPECT_EQ(kc_inbox_init(&inbox), KC_OK);
+    EXPECT(kc_inbox_put(&inbox, &first.node));
+    for (int i = 0; i < 3; i++) {
+        all[i].number = i + 1;
+        all[i].node.next = i ? &all[i - 1].node : NULL;
+    }
+    EXPECT(kc_inbox_put_all(&inbox, &all[2].node, &all[0].node));
+    int expected = 0;
+    for (struct kc_inbox_node *node = kc_inbox_take(&inbox); node; node = node->next) EXPECT_EQ(thing_of(node)->number, expected++);
+    EXPECT_EQ(expected, 4);
+    EXPECT(kc_inbox_sleep(&inbox));
+    for (int i = 1; i < 3; i++) all[i].node.next = &all[i - 1].node;
+    EXPECT(kc_inbox_put_all(&inbox, &all[2].node, &all[0].node));
+    EXPECT(readable(&inbox, 1000));
+    kc_inbox_clear(&inbox);
+    EXPECT(kc_inbox_take(&inbox) == &all[0].node);
+    EXPECT(!kc_inbox_close(&inbox));
+    EXPECT(!kc_inbox_put_all(&inbox, &all[2].node, &all[0].node));
+    kc_inbox_destroy(&inbox);
+}
+
 TEST(only_a_sleeping_owner_is_woken) {
     struct kc_inbox inbox;
     struct thing a, b, c;
