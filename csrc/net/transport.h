@@ -1,4 +1,4 @@
-/* transport.h: how bytes get into and out of a socket.  The only place that may call recv, sendmsg and sendfile.
+/* transport.h: how bytes get into and out of a socket.  The only place that may call recv, send, sendmsg and sendfile.
  *
  * Plain TCP is one table of functions; TLS is another.  A transport may need the socket to become writable before it can receive, or
  * readable before it can send, and may hold bytes that the socket will not announce again; the fields say so.

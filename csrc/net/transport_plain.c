@@ -32,8 +32,10 @@ static kc_status receive(struct kc_transport *transport, void *buffer, size_t si
 static kc_status send_memory(struct kc_transport *transport, struct iovec *iov, int count, bool more, size_t *sent) {
     struct msghdr message = {.msg_iov = iov};
     message.msg_iovlen = (__typeof__(message.msg_iovlen))count;
+    int flags = MSG_DONTWAIT | MSG_NOSIGNAL | (more ? MSG_MORE : 0);
     ssize_t n;
-    do n = sendmsg(transport->fd, &message, MSG_DONTWAIT | MSG_NOSIGNAL | (more ? MSG_MORE : 0));
+    /* One piece, which most answers are, need not be described to the kernel in memory of its own. */
+    do n = count == 1 ? send(transport->fd, iov->iov_base, iov->iov_len, flags) : sendmsg(transport->fd, &message, flags);
     while (n < 0 && errno == EINTR);
     if (n >= 0) {
         *sent = (size_t)n;

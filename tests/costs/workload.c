@@ -117,6 +117,7 @@ static struct {
 } workloads[] = {
     {"produce_1k", one_round_trip, 1, 1, 1024, false, -1},
     {"produce_16k", one_round_trip, 1, 16, 1024, false, -1},
+    {"produce_100b", one_round_trip, 1, 100, 100, false, -1},
     {"produce_1k_pipelined", one_pipeline, PIPELINE, 1, 1024, false, -1},
     {"fetch_1k", one_round_trip, 1, 1, 1024, true, -1},
     {"fetch_256k", one_round_trip, 1, 256, 1024, true, -1},
