@@ -13,10 +13,9 @@ from pykafka_core.tools.command import (
     Command,
     Option,
     ToolError,
-    UsageError,
-    WrongUseError,
     load_settings,
     run_with_client,
+    say,
 )
 
 if TYPE_CHECKING:
@@ -36,19 +35,9 @@ COMMAND = Command(
 
 
 def main(words: list[str] | None = None) -> int:
-    words = sys.argv[1:] if words is None else words
-    try:
-        options = COMMAND.parse(words)
-        status = COMMAND.answer_help(options, words)
-        if status is not None:
-            return status
-        COMMAND.require(options, "bootstrap-server")
-    except WrongUseError as error:
-        return COMMAND.refuse(error)
-    except UsageError as error:
-        print(error, file=sys.stderr)
-        print(f"{error.java_name}: {error}", file=sys.stderr)
-        return 1
+    options = COMMAND.begin(words, lambda options: COMMAND.require(options, "bootstrap-server"))
+    if isinstance(options, int):
+        return options
     from pykafka_core.client.errors import KafkaError
 
     try:
@@ -56,9 +45,7 @@ def main(words: list[str] | None = None) -> int:
         run_with_client(options.last("bootstrap-server") or "", settings, print_versions)
     except ToolError as error:
         # This one of Kafka's commands has a client of its own, which says what is wrong without another's around it.
-        print(error, file=sys.stderr)
-        print(f"{error.java_name}: {error}", file=sys.stderr)
-        return 1
+        return say(error)
     except KafkaError as error:
         print(error, file=sys.stderr)
         print(error.java_text(), file=sys.stderr)

@@ -25,7 +25,9 @@ __all__ = [
     "ToolError",
     "WrongUseError",
     "load_settings",
+    "run_by_name",
     "run_with_client",
+    "say",
     "warn_deprecated",
 ]
 
@@ -76,6 +78,24 @@ class Command:
             words, {each.name: OPTIONAL if each.optional else bool(each.value) for each in self.options}
         )
 
+    def begin(self, words: Sequence[str] | None, check: Callable[[Options], None]) -> Options | int:
+        """Read the command line (None: that of this process); `check` may raise WrongUseError or ToolError.
+
+        Returns the exit status where that is all: help was asked for and given, or the use was wrong, which was said.
+        """
+        words = sys.argv[1:] if words is None else words
+        try:
+            options = self.parse(words)
+            status = self.answer_help(options, words)
+            if status is not None:
+                return status
+            check(options)
+        except WrongUseError as error:
+            return self.refuse(error)
+        except (UsageError, ToolError) as error:
+            return say(error)
+        return options
+
     def answer_help(self, options: Options, words: Sequence[str]) -> int | None:
         """Print help or version where they are asked for. Returns the exit status, None to go on."""
         if not words or "help" in options:
@@ -115,6 +135,35 @@ class Command:
                 lefts_of, rights_of = lefts[at : at + 1], rights[at : at + 1]
                 lines.append(f"{lefts_of[0] if lefts_of else '':{_LEFT}}{rights_of[0] if rights_of else ''}".rstrip())
         return "\n".join(lines)
+
+
+def say(error: UsageError | ToolError) -> int:
+    """The reason, and the exception that it is. Returns the exit status."""
+    print(error, file=sys.stderr)
+    print(f"{error.java_name}: {error}", file=sys.stderr)
+    return 1
+
+
+def run_by_name(kind: str, java_class: str, options: Options, work: Callable[[Client], Awaitable[None]]) -> int:
+    """Run `work` with a client. Returns the exit status.
+
+    A failure is told as Kafka's commands of topics and groups do: the reason on standard output, the exception where
+    Java logs.
+    """
+    from pykafka_core.client.errors import KafkaError
+
+    try:
+        settings = load_settings(options.last("command-config"))
+        run_with_client(options.last("bootstrap-server") or "", settings, work)
+    except ToolError as error:
+        message, java_text = str(error), f"{error.java_name}: {error}"
+    except KafkaError as error:
+        message, java_text = str(error), error.java_text()
+    else:
+        return 0
+    print(f"Error while executing {kind} command : {message}", flush=True)
+    print(f"[main] ERROR org.apache.kafka.tools.{java_class} - {java_text}", file=sys.stderr)
+    return 1
 
 
 def wrap(text: str, width: int) -> list[str]:

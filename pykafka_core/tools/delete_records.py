@@ -13,8 +13,6 @@ from pykafka_core.tools.command import (
     Command,
     Option,
     ToolError,
-    UsageError,
-    WrongUseError,
     load_settings,
     run_with_client,
 )
@@ -43,19 +41,9 @@ COMMAND = Command(
 
 
 def main(words: list[str] | None = None) -> int:
-    words = sys.argv[1:] if words is None else words
-    try:
-        options = COMMAND.parse(words)
-        status = COMMAND.answer_help(options, words)
-        if status is not None:
-            return status
-        COMMAND.require(options, "bootstrap-server", "offset-json-file")
-    except WrongUseError as error:
-        return COMMAND.refuse(error)
-    except UsageError as error:
-        print(error, file=sys.stderr)
-        print(f"{error.java_name}: {error}", file=sys.stderr)
-        return 1
+    options = COMMAND.begin(words, lambda options: COMMAND.require(options, "bootstrap-server", "offset-json-file"))
+    if isinstance(options, int):
+        return options
     from pykafka_core.client.errors import KafkaError
     from pykafka_core.tools.java_errors import JavaError, end_with
 

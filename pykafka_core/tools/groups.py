@@ -15,8 +15,8 @@ from pykafka_core.tools.command import (
     ToolError,
     UsageError,
     WrongUseError,
-    load_settings,
-    run_with_client,
+    run_by_name,
+    say,
 )
 
 if TYPE_CHECKING:
@@ -55,25 +55,8 @@ def main(words: list[str] | None = None) -> int:
     except (UsageError, WrongUseError) as error:
         return COMMAND.refuse(error)
     except ToolError as error:
-        print(error, file=sys.stderr)
-        print(f"{error.java_name}: {error}", file=sys.stderr)
-        return 1
-    from pykafka_core.client.errors import KafkaError
-
-    try:
-        settings = load_settings(options.last("command-config"))
-        run_with_client(options.last("bootstrap-server") or "", settings, lambda client: list_groups(client, options))
-    except ToolError as error:
-        return failed(str(error), f"{error.java_name}: {error}")
-    except KafkaError as error:
-        return failed(str(error), error.java_text())
-    return 0
-
-
-def failed(message: str, java_text: str) -> int:
-    print(f"Error while executing groups command : {message}", flush=True)
-    print(f"[main] ERROR org.apache.kafka.tools.GroupsCommand - {java_text}", file=sys.stderr)
-    return 1
+        return say(error)
+    return run_by_name("groups", "GroupsCommand", options, lambda client: list_groups(client, options))
 
 
 def check_options(options: Options) -> None:

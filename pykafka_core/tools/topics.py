@@ -13,10 +13,8 @@ from pykafka_core.tools.command import (
     Command,
     Option,
     ToolError,
-    UsageError,
     WrongUseError,
-    load_settings,
-    run_with_client,
+    run_by_name,
     whole_number,
 )
 from pykafka_core.tools.options import Options
@@ -89,38 +87,10 @@ def main(words: list[str] | None = None) -> int:
     words = sys.argv[1:] if words is None else words
     if not words:
         return COMMAND.refuse("Create, delete, describe, or change a topic.")
-    try:
-        options = COMMAND.parse(words)
-        status = COMMAND.answer_help(options, words)
-        if status is not None:
-            return status
-        check_options(options)
-    except WrongUseError as wrong:
-        return COMMAND.refuse(wrong)
-    except UsageError as error:
-        print(error, file=sys.stderr)
-        print(f"{error.java_name}: {error}", file=sys.stderr)
-        return 1
-    except ToolError as error:
-        print(error, file=sys.stderr)
-        print(f"{error.java_name}: {error}", file=sys.stderr)
-        return 1
-    from pykafka_core.client.errors import KafkaError
-
-    try:
-        settings = load_settings(options.last("command-config"))
-        run_with_client(options.last("bootstrap-server") or "", settings, lambda client: act(client, options))
-    except ToolError as error:
-        return failed(str(error), f"{error.java_name}: {error}")
-    except KafkaError as error:
-        return failed(str(error), error.java_text())
-    return 0
-
-
-def failed(message: str, java_text: str) -> int:
-    print(f"Error while executing topic command : {message}", flush=True)
-    print(f"[main] ERROR org.apache.kafka.tools.TopicCommand - {java_text}", file=sys.stderr)
-    return 1
+    options = COMMAND.begin(words, check_options)
+    if isinstance(options, int):
+        return options
+    return run_by_name("topic", "TopicCommand", options, lambda client: act(client, options))
 
 
 def check_options(options: Options) -> None:
