@@ -13,7 +13,7 @@ from types import MappingProxyType
 from typing import Final
 
 from pykafka_core.broker.config_values import ConfigKey, ConfigType
-from pykafka_core.broker.topic_configs import AlterOperation, ConfigConflictError, ConfigRequestError
+from pykafka_core.broker.topic_configs import ConfigConflictError, ConfigRequestError, set_or_deleted
 
 __all__ = ["CLIENT_METRICS_CONFIGS", "alter_client_metrics_configs"]
 
@@ -61,23 +61,7 @@ def alter_client_metrics_configs(
 
     Raises ConfigRequestError (INVALID_REQUEST), ConfigValueError or ConfigConflictError (INVALID_CONFIG).
     """
-    changes: dict[str, str | None] = {}
-    for name, operation, value in operations:
-        if name in changes:
-            raise ConfigRequestError("Error due to duplicate config keys")
-        if operation == AlterOperation.DELETE:
-            changes[name] = None
-            continue
-        if value is None:
-            raise ConfigRequestError(f"Null value not supported for : {name}")
-        if operation in (AlterOperation.APPEND, AlterOperation.SUBTRACT):
-            # Kafka keeps these as lists and yet does not add to them.
-            raise ConfigConflictError(
-                f"Can't {AlterOperation(operation).name} to key {name} because its type is not LIST."
-            )
-        if operation != AlterOperation.SET:
-            raise ConfigRequestError(f"Unknown operations type {operation}")
-        changes[name] = value
+    changes = set_or_deleted(operations)
     for name, text in changes.items():
         if text is not None:
             _check(name, text)

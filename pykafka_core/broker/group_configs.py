@@ -20,7 +20,7 @@ from typing import Any, Final
 
 from pykafka_core._dataclass import dataclass, fields
 from pykafka_core.broker.config_values import ConfigKey, ConfigType, ConfigValueError, OneOf, Range
-from pykafka_core.broker.topic_configs import AlterOperation, ConfigConflictError, ConfigRequestError
+from pykafka_core.broker.topic_configs import ConfigConflictError, set_or_deleted
 
 __all__ = ["GROUP_CONFIGS", "GroupConfigKey", "GroupSettings", "alter_group_configs", "group_default", "group_settings"]
 
@@ -215,22 +215,7 @@ def alter_group_configs(
 
     Raises ConfigRequestError (INVALID_REQUEST), ConfigValueError or ConfigConflictError (INVALID_CONFIG).
     """
-    changes: dict[str, str | None] = {}
-    for name, operation, value in operations:
-        if name in changes:
-            raise ConfigRequestError("Error due to duplicate config keys")
-        if operation == AlterOperation.DELETE:
-            changes[name] = None
-            continue
-        if value is None:
-            raise ConfigRequestError(f"Null value not supported for : {name}")
-        if operation in (AlterOperation.APPEND, AlterOperation.SUBTRACT):
-            raise ConfigConflictError(
-                f"Can't {AlterOperation(operation).name} to key {name} because its type is not LIST."
-            )
-        if operation != AlterOperation.SET:
-            raise ConfigRequestError(f"Unknown operations type {operation}")
-        changes[name] = value
+    changes = set_or_deleted(operations)
     result = {name: text for name, text in (dict(current) | changes).items() if text is not None}
     # What another Kafka left there and we do not know must not stand in the way of a change beside it.
     _validate({name: text for name, text in result.items() if name in changes or name in GROUP_CONFIGS}, broker_values)

@@ -44,6 +44,7 @@ __all__ = [
     "UnknownTopicConfigError",
     "alter_topic_configs",
     "inherited_value",
+    "set_or_deleted",
     "topic_settings",
     "validate_topic_configs",
 ]
@@ -273,6 +274,31 @@ def validate_topic_configs(overrides: Mapping[str, str | None], broker_values: M
 
 class ConfigConflictError(ValueError):
     """Values that are fine one by one and not together: INVALID_CONFIG."""
+
+
+def set_or_deleted(operations: Iterable[tuple[str, int, str | None]]) -> dict[str, str | None]:
+    """The new text by name, None where one goes: of configs that nothing can be added to, such as those of groups. Some
+    of client metrics are lists, but Kafka does not add to them either.
+
+    Raises ConfigRequestError (INVALID_REQUEST) or ConfigConflictError (INVALID_CONFIG).
+    """
+    changes: dict[str, str | None] = {}
+    for name, operation, value in operations:
+        if name in changes:
+            raise ConfigRequestError("Error due to duplicate config keys")
+        if operation == AlterOperation.DELETE:
+            changes[name] = None
+            continue
+        if value is None:
+            raise ConfigRequestError(f"Null value not supported for : {name}")
+        if operation in (AlterOperation.APPEND, AlterOperation.SUBTRACT):
+            raise ConfigConflictError(
+                f"Can't {AlterOperation(operation).name} to key {name} because its type is not LIST."
+            )
+        if operation != AlterOperation.SET:
+            raise ConfigRequestError(f"Unknown operations type {operation}")
+        changes[name] = value
+    return changes
 
 
 def alter_topic_configs(
