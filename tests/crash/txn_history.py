@@ -151,23 +151,25 @@ class TxnHistory:
 
     # ---- judging
 
-    def problems(self, *, drained: bool) -> list[str]:
+    def problems(self, *, drained: bool, all_stored: bool = True) -> list[str]:
         """One line for each case found, at most SHOWN_MAX for each rule. `drained`: at the end one session has read all
-        partitions to their ends, another all that is stored, and each group's offset was asked for."""
+        partitions to their ends, another all that is stored, and each group's offset was asked for. `all_stored` false:
+        compaction may have removed what was aborted."""
         judgement = Judgement(self)
         found: list[str] = []
         for rule in judgement.rules(drained):
             found += [line for line, _ in zip(rule, range(SHOWN_MAX), strict=False)]
         if drained:
-            found += [f"stored: {line}" for line in self.of_stored().problems(drained=True)]
+            found += [f"stored: {line}" for line in self.of_stored(all_stored).problems(drained=True)]
         return found + [f"committed: {line}" for line in self.of_committed().problems(drained=drained)]
 
-    def of_stored(self) -> History:
+    def of_stored(self, all_stored: bool) -> History:
         """All that was acknowledged must be stored, committed or not."""
         history = History()
         for txn in self.txns:
             for send in txn.sends:
-                history.sent(send.partition, txn.producer, send.sequence, send.content, send.outcome, send.offset)
+                outcome = send.outcome if all_stored or txn.outcome == OK else UNKNOWN
+                history.sent(send.partition, txn.producer, send.sequence, send.content, outcome, send.offset)
         for poll in self.stored:
             history.polled(poll.session, poll.partition, poll.offset, *poll.value, poll.content)
         for marks in self.marks:

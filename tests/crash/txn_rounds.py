@@ -1,7 +1,8 @@
 """Rounds of the crash campaign (campaign.py) with transactions, judged by T1-T6 and L1-L9 of all that was seen.
 
-txn        the broker is killed in the middle of a step of somebody's transaction (dying_broker.py), or at any moment;
-           workers of both transaction versions, one of them under several kinds of faults of its own (txn_load.py)
+txn        the broker is killed in the middle of a step of a transaction (dying_broker.py), or at any moment, or is
+           stopped well; workers of both transaction versions, with faults of their own (txn_load.py). In some rounds
+           logs roll and are compacted all the time, in some their replicas move between two log directories
 txn-power  the power goes, with log.flush.interval.messages=1 for everything that is acknowledged
 """
 
@@ -10,12 +11,18 @@ from __future__ import annotations
 import random
 import signal
 import sys
+import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Final
 
+from pykafka_core.protocol.messages.alter_replica_log_dirs_request import (
+    AlterReplicaLogDir,
+    AlterReplicaLogDirsRequest,
+    AlterReplicaLogDirTopic,
+)
 from pykafka_core.protocol.messages.update_features_request import FeatureUpdateKey, UpdateFeaturesRequest
 from tests.broker.processes import BrokerProcess, broker_process
 from tests.broker.raw_client import RawClient, create_topic
@@ -34,6 +41,13 @@ SETTINGS: Final = {
     "transaction.abort.timed.out.transaction.cleanup.interval.ms": "200",
     "log.flush.offset.checkpoint.interval.ms": "300",
 }
+COMPACTING: Final = {
+    "log.roll.ms": "300",
+    "log.cleaner.backoff.ms": "100",
+    "log.cleaner.min.cleanable.ratio": "0.01",
+    "log.cleaner.delete.retention.ms": "100",
+}
+INTERNAL: Final = ("__transaction_state", "__consumer_offsets")
 SAFE_DOWNGRADE: Final = 2
 FAIR_SHARE_S: Final = 60
 
@@ -47,9 +61,9 @@ def words_of(settings: dict[str, str]) -> list[str]:
 
 
 @contextmanager
-def dying(directory: Path, port: int, chance: random.Random) -> Iterator[BrokerProcess]:
+def dying(settings: dict[str, str], port: int, chance: random.Random) -> Iterator[BrokerProcess]:
     step, when = chance.choice(dying_broker.STEPS), chance.choice(["before", "after"])
-    settings = SETTINGS | {"listeners": f"PLAINTEXT://127.0.0.1:{port}", "log.dirs": str(directory)}
+    settings = settings | {"listeners": f"PLAINTEXT://127.0.0.1:{port}"}
     number = chance.randint(1, 12)
     words = [sys.executable, "-m", "tests.crash.dying_broker", step, when, str(number)]
     broker = BrokerProcess([*words, *(f"{key}={value}" for key, value in settings.items())], port=port)
@@ -99,14 +113,15 @@ class Crowd:
             assert not each.is_alive()
         self.check()
 
-    def judge(self, what: str) -> None:
+    def judge(self, what: str, *, all_stored: bool = True) -> None:
+        """`all_stored` false: what was aborted may have been removed."""
         for each in self.workers:
             each.finish()
         try:
             drain(self.history, self._bootstrap, TOPIC, PARTITIONS)
         except AssertionError as error:
             raise BrokenRule(f"{what}: {error}") from error
-        problems = self.history.problems(drained=True)
+        problems = self.history.problems(drained=True, all_stored=all_stored)
         if problems:
             raise BrokenRule("\n".join([what, *problems]))
 
@@ -125,40 +140,88 @@ def prepare(bootstrap: str, chance: random.Random, **configs: object) -> int:
     return version
 
 
+class Mover(threading.Thread):
+    """Moves replicas between two log directories, as long as there is a broker, until it is told to stop."""
+
+    def __init__(self, bootstrap: str, directories: list[Path], seed: int) -> None:
+        super().__init__(daemon=True)
+        self.bootstrap, self.directories = bootstrap, directories
+        self.chance = random.Random(seed)
+        self.stopping = threading.Event()
+        self.asked = 0
+
+    def run(self) -> None:
+        while not self.stopping.wait(self.chance.uniform(0, 0.2)):
+            try:
+                with RawClient(self.bootstrap) as client:
+                    while not self.stopping.wait(self.chance.uniform(0, 0.1)):
+                        topic = self.chance.choice([TOPIC, TOPIC, *INTERNAL])
+                        place = AlterReplicaLogDirTopic(name=topic, partitions=[self.chance.randrange(PARTITIONS)])
+                        path = AlterReplicaLogDir(path=str(self.chance.choice(self.directories)), topics=[place])
+                        client.call(AlterReplicaLogDirsRequest(dirs=[path]), 2)
+                        self.asked += 1
+            except OSError:
+                continue
+
+    def stop(self) -> None:
+        self.stopping.set()
+        self.join(FAIR_SHARE_S)
+
+
 def txn_round(place: Path, chance: random.Random) -> dict[str, int]:
-    port, died = free_port(), {"in a step": 0, "at any moment": 0}
-    with broker_process(place, *words_of(SETTINGS), port=port) as broker:
+    port, died = free_port(), {"in a step": 0, "at any moment": 0, "not": 0}
+    compacts, moves = chance.random() < 0.4, chance.random() < 0.25
+    directories = [place / "a", place / "b"] if moves else [place / "a"]
+    settings = SETTINGS | (COMPACTING if compacts else {}) | {"log.dirs": ",".join(map(str, directories))}
+    policy = {"cleanup_policy": "compact"} if compacts and chance.random() < 0.5 else {}
+    words = words_of(settings)
+    with broker_process(None, *words, port=port) as broker:
         broker.await_ready()
-        version = prepare(broker.bootstrap, chance)
+        version = prepare(broker.bootstrap, chance, **policy)
         crowd = Crowd(broker.bootstrap, chance)
+        mover = Mover(broker.bootstrap, directories, chance.getrandbits(32))
+        if moves:
+            mover.start()
         try:
             crowd.await_progress(10)
             broker.stop(signal.SIGKILL)
             for _ in range(chance.randint(3, 8)):
-                if chance.random() < 0.7:
-                    with dying(place, port, chance) as broker:
+                how = chance.random()
+                if how < 0.6:
+                    with dying(settings, port, chance) as broker:
                         crowd.await_progress(60, broker)
                         if broker.process.poll() is None:
                             broker.stop(signal.SIGKILL)
                         died["in a step" if "dies " in broker.output else "at any moment"] += 1
                 else:
-                    with broker_process(place, *words_of(SETTINGS), port=port) as broker:
+                    with broker_process(None, *words, port=port) as broker:
                         broker.await_ready()
                         crowd.await_progress(chance.randint(1, 20))
                         time.sleep(chance.random() * 0.1)
-                        broker.stop(signal.SIGKILL)
-                        died["at any moment"] += 1
-            with broker_process(place, *words_of(SETTINGS), port=port) as broker:
+                        if how < 0.85:
+                            broker.stop(signal.SIGKILL)
+                            died["at any moment"] += 1
+                        elif broker.stop() != 0:
+                            raise BrokenRule(f"the broker did not stop well\n{broker.output}")
+                        else:
+                            died["not"] += 1
+            with broker_process(None, *words, port=port) as broker:
                 broker.await_ready()
                 crowd.await_progress(10)
+                if moves:
+                    mover.stop()
                 crowd.stop()
-                crowd.judge(f"transaction.version {version}, after {died}")
+                crowd.judge(
+                    f"transaction.version {version}, after {died}, {compacts=} {moves=} {policy=}",
+                    all_stored=not policy,
+                )
                 if broker.stop() != 0:
                     raise BrokenRule(f"the broker did not stop well\n{broker.output}")
         finally:
+            mover.stopping.set()
             for each in crowd.workers:
                 each.stopping.set()
-    return result(crowd, {f"died {what}": count for what, count in died.items()})
+    return result(crowd, {f"died {what}": count for what, count in died.items()} | {"moves": mover.asked})
 
 
 def result(crowd: Crowd, counts: dict[str, int]) -> dict[str, int]:
