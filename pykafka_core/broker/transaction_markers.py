@@ -50,10 +50,7 @@ class Markers:
         name, index = place
         topic = self._topics.find(name)
         if topic is None or not 0 <= index < len(topic.partitions):
-            image = self._store.image.topics.get(name)
-            exists = image is not None and 0 <= index < len(image.partitions)
-            # What the metadata have and the broker does not run is on its way up or down.
-            return ErrorCode.NOT_LEADER_OR_FOLLOWER if exists else ErrorCode.UNKNOWN_TOPIC_OR_PARTITION
+            return self._why_not_there(place)
         if producer_id < 0 or epoch < 0:
             return ErrorCode.UNKNOWN_SERVER_ERROR
         is_offsets = name == OFFSETS_TOPIC
@@ -69,6 +66,8 @@ class Markers:
         )
         if outcome.error_code:
             error = ErrorCode(outcome.error_code)
+            if error == ErrorCode.UNKNOWN_TOPIC_OR_PARTITION:
+                error = self._why_not_there(place)
             log.warning(
                 "%s-%d does not take the marker of producer %d, epoch %d: %s",
                 name,
@@ -82,6 +81,14 @@ class Markers:
         if is_offsets:
             self._groups().end_transaction(index, producer_id, commit=commit)
         return ErrorCode.NONE
+
+    def _why_not_there(self, place: TopicPartition) -> ErrorCode:
+        """Only what the metadata do not have is gone. What they have, and is not run or is closed, is on its way up or
+        down, or to another log directory: the transaction is not over before its marker is there."""
+        name, index = place
+        image = self._store.image.topics.get(name)
+        exists = image is not None and 0 <= index < len(image.partitions)
+        return ErrorCode.NOT_LEADER_OR_FOLLOWER if exists else ErrorCode.UNKNOWN_TOPIC_OR_PARTITION
 
     def pending(self, place: TopicPartition) -> Synced | None:
         """What must be waited for before a transaction with a marker there may be said to be complete; see

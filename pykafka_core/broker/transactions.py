@@ -18,6 +18,7 @@ kafka.coordinator.transaction.TransactionCoordinator, .TransactionStateManager, 
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import logging
 import time
 from collections.abc import Awaitable, Callable, Coroutine, Iterable, Mapping, Sequence
@@ -50,7 +51,7 @@ from pykafka_core.coordinator.transaction_events import (
 from pykafka_core.coordinator.transaction_records import transaction_key, transaction_value, value_version
 from pykafka_core.coordinator.transactions import TransactionCoordinator
 from pykafka_core.metadata.errors import MetadataError
-from pykafka_core.native import BatchBuilder
+from pykafka_core.native import BatchBuilder, EngineError
 from pykafka_core.protocol.errors import ErrorCode
 from pykafka_core.protocol.records.framing import encode_coordinator_key, encode_coordinator_value
 
@@ -305,7 +306,9 @@ class Transactions:
         for name, index in effect.partitions:
             topic = self._topics.find(name)
             if topic is not None and index < len(topic.partitions):
-                topic.partitions[index].log.expect_transaction(effect.producer_id, effect.epoch)
+                # Where nothing is expected, the first batch asks.
+                with contextlib.suppress(EngineError, OSError):
+                    topic.partitions[index].log.expect_transaction(effect.producer_id, effect.epoch)
 
     # ---- time
 

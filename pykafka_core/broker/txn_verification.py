@@ -20,7 +20,7 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Final, Protocol
 
 from pykafka_core.broker.errors import RequestError
-from pykafka_core.native import TRUSTED_GUARD
+from pykafka_core.native import TRUSTED_GUARD, ClosedError
 from pykafka_core.protocol.errors import ErrorCode
 from pykafka_core.records import BatchHeader
 
@@ -147,7 +147,14 @@ async def verify(
     for batch in batches:
         name = batch.topic.name, batch.index
         partition_log = batch.topic.partitions[batch.index].log
-        guard = partition_log.begin_verification(*producer, batch.base_sequence, supports_epoch_bump=add)
+        try:
+            guard = partition_log.begin_verification(*producer, batch.base_sequence, supports_epoch_bump=add)
+        except ClosedError:  # the replica moves to another directory
+            found[name] = RequestError(ErrorCode.NOT_LEADER_OR_FOLLOWER)
+            continue
+        except OSError:
+            found[name] = RequestError(ErrorCode.KAFKA_STORAGE_ERROR)
+            continue
         found[name] = guard
         if guard:
             asked.append(name)

@@ -14,6 +14,7 @@ from pykafka_core.broker.handlers import RequestContext, find_handler
 from pykafka_core.broker.syncs import Syncs
 from pykafka_core.broker.topic_configs import topic_settings
 from pykafka_core.broker.topics import RunningTopic
+from pykafka_core.broker.transaction_markers import Markers
 from pykafka_core.broker.txn_verification import NoTransactions, produce_error
 from pykafka_core.native import Log, Partition, TopicConfig
 from pykafka_core.protocol.api_keys import ApiKey
@@ -258,3 +259,27 @@ async def test_a_coordinator_may_say_so_beforehand(rig):
     rig.end(epoch=4)
     assert not rig.logs[0].expect_transaction(5, 3)
     assert not rig.logs[0].admits_transaction(5, 3)
+
+
+async def test_a_partition_that_moves_is_not_gone(rig):
+    """While its replica is swapped the old log is closed: producers come again, and its marker is still to come."""
+    rig.logs[0].close()
+    assert (await rig.produce(batch_of(), batch_of()))[0] == [(6, -1), (0, 0)]
+    image = SimpleNamespace(topics={"t": SimpleNamespace(partitions=[0, 1])})
+    groups = SimpleNamespace(is_loading_partition=lambda index: False)
+    markers = Markers(
+        store=SimpleNamespace(image=image),
+        topics=rig.topics,
+        groups=lambda: groups,
+        syncs=Syncs(asyncio.ensure_future),
+    )
+
+    def write(index):
+        return markers.write(
+            ("t", index), producer_id=5, epoch=0, coordinator_epoch=0, commit=True, transaction_version=1
+        )
+
+    assert write(0) == ErrorCode.NOT_LEADER_OR_FOLLOWER
+    assert write(1) == ErrorCode.NONE
+    image.topics.clear()
+    assert write(0) == ErrorCode.UNKNOWN_TOPIC_OR_PARTITION

@@ -21,7 +21,7 @@ from pykafka_core.broker.answers import result
 from pykafka_core.broker.groups import OFFSETS_TOPIC
 from pykafka_core.broker.handlers import RequestContext, serves
 from pykafka_core.coordinator.transactional_commits import CommitTransactionalOffsets
-from pykafka_core.native import TRUSTED_GUARD
+from pykafka_core.native import TRUSTED_GUARD, EngineError
 from pykafka_core.protocol.api_keys import ApiKey
 from pykafka_core.protocol.errors import ErrorCode
 from pykafka_core.protocol.messages.txn_offset_commit_request import TxnOffsetCommitRequest
@@ -124,9 +124,12 @@ async def commit(
     add = version >= ADD_VERSION
     guard = TRUSTED_GUARD
     if add or configs.broker_values()["transaction.partition.verification.enable"]:
-        guard = partition_log.begin_verification(
-            request.producer_id, request.producer_epoch, NO_SEQUENCE, supports_epoch_bump=add
-        )
+        try:
+            guard = partition_log.begin_verification(
+                request.producer_id, request.producer_epoch, NO_SEQUENCE, supports_epoch_bump=add
+            )
+        except (EngineError, OSError):
+            return ErrorCode.NOT_COORDINATOR
         if guard:
             place = OFFSETS_TOPIC, index
             errors = await transactions.verify_partitions(
@@ -135,6 +138,9 @@ async def commit(
             error = verification_error(errors.get(place, ErrorCode.NONE), version) or groups.refusal(request.group_id)
             if error:
                 return error
+            topic = topics.find(OFFSETS_TOPIC)
+            if topic is None or topic.partitions[index].log is not partition_log:
+                return ErrorCode.NOT_COORDINATOR  # it has moved, and knows nothing of the guard
     answers: Answers = await result(
         groups.ask(
             CommitTransactionalOffsets(
