@@ -15,7 +15,9 @@ import pytest
 sys.path.insert(0, str(Path(__file__).resolve().parent))
 
 from harness import broker as brokers
+from harness import jars
 from harness.clients import ALL, Client
+from harness.groups import Member
 from harness.presence import MissingError, absent
 from harness.table import Table
 
@@ -62,6 +64,24 @@ def own_broker(tmp_path: Path) -> Iterator[Callable[..., brokers.Broker]]:
     yield start
     for each in made:
         each.stop()
+
+
+@pytest.fixture
+def kafka_is_here() -> None:
+    """For tests that start Apache Kafka beside ours."""
+    try:
+        jars.require()
+    except MissingError as missing:
+        absent(str(missing))
+
+
+@pytest.fixture
+def members() -> Iterator[list[Member]]:
+    """Members of a group that the test adds; none outlives it."""
+    made: list[Member] = []
+    yield made
+    for member in made:
+        member.kill()
 
 
 @pytest.fixture(scope="session")

@@ -8,29 +8,17 @@ other, and at each moment every partition comes to one owner; in the end every n
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from harness import jars
 from harness.broker import Broker
 from harness.clients import Client
-from harness.groups import (
-    GROUP,
-    PARTITIONS,
-    TOPIC,
-    Load,
-    Member,
-    await_that,
-    call,
-    check_commits,
-    client_of,
-    committed,
-    share_all,
-)
-from harness.requests import create_topic, end_offsets
+from harness.groups import GROUP, PARTITIONS, TOPIC, Load, Member, await_that, call, prepare, share_all
+from harness.lives import check_a_group_lives_on, check_all_seen
+from harness.requests import create_topic
 from pykafka_core.protocol.api_keys import ApiKey
 from pykafka_core.protocol.messages.consumer_group_describe_request import ConsumerGroupDescribeRequest
 from pykafka_core.protocol.messages.list_groups_request import ListGroupsRequest
@@ -39,15 +27,6 @@ pytestmark = [pytest.mark.row("consumer groups, KIP-848"), pytest.mark.timeout(2
 
 KINDS = ["java-consumer", "confluent-consumer"]
 GROUP_ID_NOT_FOUND = 69
-
-
-@pytest.fixture
-def members() -> Iterator[list[Member]]:
-    made: list[Member] = []
-    yield made
-    for member in made:
-        member.process.kill()
-        member.process.wait()
 
 
 @pytest.fixture
@@ -66,30 +45,9 @@ def described(broker: Broker) -> Any:
     return call(broker, ApiKey.CONSUMER_GROUP_DESCRIBE, 1, ConsumerGroupDescribeRequest(group_ids=[GROUP])).groups[0]
 
 
-def rest(broker: Broker) -> tuple[str, int]:
-    """State and number of members, of one answer."""
-    group = described(broker)
-    return group.group_state, len(group.members)
-
-
 def kind_of_group(broker: Broker) -> tuple[str, str]:
     (group,) = call(broker, ApiKey.LIST_GROUPS, 5, ListGroupsRequest()).groups
     return group.group_type, group.group_state
-
-
-def prepare(kind: str, present: Callable[[Client], Client]) -> None:
-    present(client_of(kind))
-    if kind.startswith("java"):
-        jars.compile_programs()
-
-
-def check_all_seen(broker: Broker, members: list[Member], count: int) -> None:
-    numbers = {str(number) for number in range(count)}
-    await_that(lambda: {line[3] for member in members for line in member.lines("R")} >= numbers, "every record is seen")
-    ends = end_offsets(broker.address, TOPIC)
-    assert sum(ends.values()) == count
-    await_that(lambda: committed(broker) == ends, "all is committed")
-    check_commits(broker, members)
 
 
 @pytest.mark.parametrize("kind", KINDS)
@@ -97,42 +55,7 @@ def test_a_group_lives_on(
     kind: str, present: Callable[[Client], Client], broker: Broker, members: list[Member], tmp_path: Path
 ) -> None:
     prepare(kind, present)
-    load = Load(broker.bootstrap)
-    try:
-        members += [Member(kind, broker, tmp_path, number) for number in range(2)]
-        await_that(lambda: share_all(members), "two members share the topic")
-        members.append(Member(kind, broker, tmp_path, 2))
-        await_that(lambda: share_all(members), "three members share the topic")
-        await_that(lambda: all(member.committed() for member in members), "all of them commit")
-        await_that(lambda: rest(broker) == ("Stable", 3), "the group of three comes to rest")
-
-        victim, leaver, survivor = members
-        victim.kill()
-        check_commits(broker, members)
-        await_that(lambda: share_all([leaver, survivor]), "two take over from the one that was killed")
-
-        leaver.leave()
-        assert len(described(broker).members) == 1, "who has left is in its group no more, at once"
-        await_that(lambda: survivor.assigned == set(range(PARTITIONS)), "the last one has all")
-        before = survivor.lines("A")
-        await_that(lambda: described(broker).group_state == "Stable", "the group comes to rest")
-        epoch = described(broker).group_epoch
-
-        assert broker.process
-        broker.process.kill()
-        broker.process.wait()
-        broker.start()
-        await_that(lambda: described(broker).error_code == 0, "the groups are loaded")
-        again = described(broker)
-        assert (again.group_state, again.group_epoch, len(again.members)) == ("Stable", epoch, 1)
-        check_commits(broker, members)
-        seen = len(survivor.lines("R"))
-        await_that(lambda: len(survivor.lines("R")) > seen, "it goes on after the broker's death")
-    finally:
-        count = load.stop()
-    check_all_seen(broker, members, count)
-    assert survivor.lines("A") == before, "the death of the broker made a rebalance"
-    assert described(broker).group_epoch == epoch
+    check_a_group_lives_on(kind, broker, members, tmp_path, described)
 
 
 @pytest.mark.parametrize(("classic", "new"), [("java", "java-consumer"), ("confluent-kafka", "confluent-consumer")])

@@ -16,9 +16,8 @@ from typing import Any
 import pytest
 
 from harness import jars
-from harness.broker import ApacheKafka, Broker, OurBroker
+from harness.broker import ApacheKafka, Broker, OurBroker, handed_over
 from harness.groups import COORDINATOR_NOT_READY, await_coordinators, call, plain
-from harness.presence import MissingError, absent
 from harness.requests import create_topic
 from pykafka_core.protocol.api_keys import ApiKey
 from pykafka_core.protocol.messages.consumer_group_describe_request import ConsumerGroupDescribeRequest
@@ -37,7 +36,8 @@ from pykafka_core.protocol.messages.offset_commit_request import (
 from pykafka_core.protocol.messages.offset_fetch_request import OffsetFetchRequest, OffsetFetchRequestGroup
 from pykafka_core.protocol.messages.sync_group_request import SyncGroupRequest
 
-pytestmark = [pytest.mark.row("consumer groups, KIP-848"), pytest.mark.timeout(300)]
+KAFKA = pytest.mark.usefixtures("kafka_is_here")
+pytestmark = [KAFKA, pytest.mark.row("consumer groups, KIP-848"), pytest.mark.timeout(300)]
 
 TOPIC, PARTITIONS = "orders", 5
 GROUPS = ["empty", "mixed", "regex", "static", "two"]
@@ -45,14 +45,6 @@ SUBSCRIPTION = b"\0\1" + b"\0\0\0\1" + b"\0\6orders" + b"\xff\xff\xff\xff" + b"\
 SETTINGS: dict[str, str | int] = {
     "offsets_topic_num_partitions": 3, "node_id": 1, "group_consumer_assignment_interval_ms": 0,
 }  # fmt: skip
-
-
-@pytest.fixture(autouse=True)
-def kafka_is_here() -> None:
-    try:
-        jars.require()
-    except MissingError as missing:
-        absent(str(missing))
 
 
 def beat(broker: Broker, group: str, member: str, epoch: int, **more: Any) -> Any:
@@ -150,17 +142,9 @@ def go_on(broker: Broker) -> None:
     commit(broker, "two", "b", 4)
 
 
-def handed_over(giver: Broker, taker: type[Broker]) -> Broker:
-    """The other kind of broker on the same data, port and settings."""
-    made = taker(giver.directory, **SETTINGS)
-    made.port, made.controller_port = giver.port, giver.controller_port
-    return made
-
-
 def test_apache_kafka_goes_on_where_we_were_killed(tmp_path: Path) -> None:
     ours = OurBroker(tmp_path / "broker", **SETTINGS)
     kafka = handed_over(ours, ApacheKafka)
-    assert isinstance(kafka, ApacheKafka)
     try:
         ours.start()
         populate(ours)
@@ -179,7 +163,6 @@ def test_apache_kafka_goes_on_where_we_were_killed(tmp_path: Path) -> None:
         for key_type in (3, 5, 6, 7, 8, 16):
             assert f'key: {{"type":"{key_type}"' in done.stdout
 
-        kafka.write_properties()
         kafka.start()
         assert picture(kafka) == before
         go_on(kafka)

@@ -20,7 +20,7 @@ from confluent_kafka.admin import AdminClient, ConfigResource
 
 from harness import jars
 from harness.batch import build
-from harness.broker import ApacheKafka, Broker, OurBroker
+from harness.broker import ApacheKafka, Broker, OurBroker, handed_over
 from harness.groups import await_that
 from harness.presence import MissingError, absent
 from harness.requests import (
@@ -215,8 +215,7 @@ def test_either_broker_goes_on_where_the_other_ended(tmp_path: Path, first: type
     except MissingError as missing:
         absent(str(missing))
     giver = first(tmp_path / "broker", **SETTINGS)
-    taker = (OurBroker if first is ApacheKafka else ApacheKafka)(giver.directory, **SETTINGS)
-    taker.port, taker.controller_port = giver.port, giver.controller_port
+    taker = handed_over(giver, OurBroker if first is ApacheKafka else ApacheKafka)
     sequence = 3
     try:
         giver.start()

@@ -18,7 +18,6 @@ from pathlib import Path
 import pytest
 
 from harness import jars
-from harness.presence import MissingError, absent
 from pykafka_core.metadata.changes import (
     allocate_producer_ids,
     create_topic,
@@ -32,7 +31,7 @@ from pykafka_core.metadata.local import LocalMetadataStore, LocalSettings
 from pykafka_core.metadata.uuids import random_uuid
 from tests.ports import free_port
 
-pytestmark = [pytest.mark.row("kafka-dump-log"), pytest.mark.timeout(300)]
+pytestmark = [pytest.mark.usefixtures("kafka_is_here"), pytest.mark.row("kafka-dump-log"), pytest.mark.timeout(300)]
 
 TOPICS = "org.apache.kafka.tools.TopicCommand"
 SERVER = """\
@@ -48,14 +47,6 @@ offsets.topic.replication.factor=1
 transaction.state.log.replication.factor=1
 transaction.state.log.min.isr=1
 """
-
-
-@pytest.fixture(autouse=True)
-def kafka_is_here() -> None:
-    try:
-        jars.require()
-    except MissingError as missing:
-        absent(str(missing))
 
 
 async def one_life(store: LocalMetadataStore, directories: list[bytes], topic: str, *, clean: bool) -> MetadataImage:

@@ -18,8 +18,7 @@ from typing import Any
 import pytest
 
 from harness import jars
-from harness.broker import ApacheKafka, Broker, OurBroker
-from harness.presence import MissingError, absent
+from harness.broker import ApacheKafka, Broker, OurBroker, handed_over
 from harness.requests import create_topic
 from pykafka_core.protocol.api_keys import ApiKey
 from pykafka_core.protocol.framing import decode_response, encode_request
@@ -42,7 +41,7 @@ from pykafka_core.protocol.messages.offset_delete_request import (
 from pykafka_core.protocol.messages.offset_fetch_request import OffsetFetchRequest, OffsetFetchRequestGroup
 from pykafka_core.protocol.messages.sync_group_request import SyncGroupRequest, SyncGroupRequestAssignment
 
-pytestmark = [pytest.mark.row("kafka-dump-log"), pytest.mark.timeout(300)]
+pytestmark = [pytest.mark.usefixtures("kafka_is_here"), pytest.mark.row("kafka-dump-log"), pytest.mark.timeout(300)]
 
 COORDINATOR_NOT_READY = (14, 15, 16)
 MEMBER_ID_REQUIRED = 79
@@ -53,14 +52,6 @@ SETTINGS: dict[str, str | int] = {
     "group_initial_rebalance_delay_ms": 0, "offsets_topic_num_partitions": 3, "node_id": 1,
     "group_coordinator_rebalance_protocols": "classic",
 }  # fmt: skip
-
-
-@pytest.fixture(autouse=True)
-def kafka_is_here() -> None:
-    try:
-        jars.require()
-    except MissingError as missing:
-        absent(str(missing))
 
 
 class Wire:
@@ -242,13 +233,6 @@ def go_on(broker: Broker, members: dict[str, tuple[str, int]]) -> None:
             commit(wire, group, {0: 500}, member=(member_id, generation), group_instance_id=instance)
 
 
-def handed_over(giver: Broker, taker: type[Broker]) -> Broker:
-    """The other kind of broker on the same data, port and settings."""
-    made = taker(giver.directory, **SETTINGS)
-    made.port, made.controller_port = giver.port, giver.controller_port
-    return made
-
-
 def groups_tool(broker: Broker, *arguments: str) -> str:
     done = jars.java(
         "org.apache.kafka.tools.consumer.group.ConsumerGroupCommand", "--bootstrap-server", broker.bootstrap, *arguments
@@ -288,7 +272,6 @@ def test_apache_kafka_goes_on_where_we_stopped(tmp_path: Path, clean: bool) -> N
         assert dumped.count("payload: <DELETE>") == 1
         assert "Could not" not in dumped
 
-        kafka.write_properties()
         kafka.start()
         check_picture(kafka, before)
         assert rows(groups_tool(kafka, "--describe", "--all-groups", "--offsets")) == rows(tool_before)

@@ -22,7 +22,6 @@ import pytest
 
 from harness import jars
 from harness.broker import ApacheKafka
-from harness.presence import MissingError, absent
 from pykafka_core.log import Log, LogConfig
 from pykafka_core.protocol.framing import decode_response, encode_request
 from pykafka_core.protocol.message import Message
@@ -47,7 +46,7 @@ from pykafka_core.protocol.messages.list_offsets_request import (
 from pykafka_core.protocol.messages.produce_request import PartitionProduceData, ProduceRequest, TopicProduceData
 from pykafka_core.records import encode
 
-pytestmark = [pytest.mark.row("kafka-dump-log"), pytest.mark.timeout(300)]
+pytestmark = [pytest.mark.usefixtures("kafka_is_here"), pytest.mark.row("kafka-dump-log"), pytest.mark.timeout(300)]
 
 T = time.time_ns() // 1_000_000
 DUMP = "org.apache.kafka.tools.DumpLogSegments"
@@ -56,14 +55,6 @@ LATEST = -1
 CLIENT = -1
 """The replica id of one that is none."""
 VALUE = b"v" * 200_000
-
-
-@pytest.fixture(autouse=True)
-def kafka_is_here() -> None:
-    try:
-        jars.require()
-    except MissingError as missing:
-        absent(str(missing))
 
 
 def dump(*files: Path, options: tuple[str, ...] = ()) -> str:

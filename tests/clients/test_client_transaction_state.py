@@ -7,21 +7,18 @@ the same, open transactions are ended there, and whoever was done goes on with i
 
 from __future__ import annotations
 
-import subprocess
 import time
 from pathlib import Path
 
 import pytest
 
-from harness import jars
-from harness.broker import ApacheKafka, Broker, OurBroker
-from harness.presence import MissingError, absent
+from harness.broker import ApacheKafka, Broker, OurBroker, handed_over
 from harness.requests import create_topic
 from pykafka_core.protocol.messages.describe_transactions_request import DescribeTransactionsRequest
 from tests.broker.raw_client import RawClient
 from tests.broker.transactional_client import E, Producer, committed, coordinated, group_offset
 
-pytestmark = [pytest.mark.row("transactions"), pytest.mark.timeout(300)]
+pytestmark = [pytest.mark.usefixtures("kafka_is_here"), pytest.mark.row("transactions"), pytest.mark.timeout(300)]
 
 SETTINGS: dict[str, str | int] = {
     "node_id": 1, "offsets_topic_num_partitions": 3, "transaction_state_log_num_partitions": 3,
@@ -29,28 +26,6 @@ SETTINGS: dict[str, str | int] = {
     "offsets_topic_replication_factor": 1, "group_initial_rebalance_delay_ms": 0,
 }  # fmt: skip
 TOPIC = "orders"
-
-
-@pytest.fixture(autouse=True)
-def kafka_is_here() -> None:
-    try:
-        jars.require()
-    except MissingError as missing:
-        absent(str(missing))
-
-
-def handed_over(first: Broker, kind: type[Broker]) -> Broker:
-    """A broker of the other kind for the same directory."""
-    other = kind(first.directory, **SETTINGS)
-    if isinstance(other, ApacheKafka):
-        original = jars.java
-        try:
-            # What it prepares, without formatting: the directory is there already.
-            jars.java = lambda *_, **__: subprocess.CompletedProcess([], 0, "", "")  # type: ignore[assignment]
-            other.prepare()
-        finally:
-            jars.java = original
-    return other
 
 
 def described(client: RawClient, producers: list[Producer]) -> list[tuple[object, ...]]:

@@ -154,6 +154,13 @@ class ApacheKafka(Broker):
         ]  # fmt: skip
 
 
+def handed_over(giver: Broker, kind: type[Broker]) -> Broker:
+    """A broker of another kind for the same data, port and settings; `start` it when the giver has ended."""
+    taker = kind(giver.directory, **giver.settings)
+    taker.port, taker.controller_port = giver.port, giver.controller_port
+    return taker
+
+
 def make(directory: Path, *, properties: bool = False, **settings: str | int) -> Broker:
     """A broker of the chosen kind, not started. Underscores in `settings` stand for dots."""
     if TARGET == "kafka":

@@ -48,6 +48,13 @@ def client_of(kind: str) -> Client:
     return next(client for client in ALL if client.name == name)
 
 
+def prepare(kind: str, present: Callable[[Client], Client]) -> None:
+    """What members of this kind need is here, or the test ends."""
+    present(client_of(kind))
+    if kind.startswith("java"):
+        jars.compile_programs()
+
+
 def await_that(condition: Callable[[], Any], what: str, seconds: float = WAIT_S) -> Any:
     deadline = time.monotonic() + seconds
     while True:
