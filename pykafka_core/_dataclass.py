@@ -12,8 +12,7 @@ instance takes about twice as long to make, so it is for configuration, results 
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
+TYPE_CHECKING = False
 if TYPE_CHECKING:
     from dataclasses import dataclass, field, fields, replace
 else:

@@ -8,8 +8,6 @@ Thread: any.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Final
-
 from pykafka_core.broker.handlers import SERVED
 from pykafka_core.protocol._codec import encode
 from pykafka_core.protocol.api_keys import ApiKey
@@ -20,7 +18,10 @@ from pykafka_core.protocol.messages.api_versions_response import (
     SupportedFeatureKey,
 )
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from typing import Final
+
     from pykafka_core.broker.cluster import Cluster
 
 __all__ = ["api_versions_answer", "api_versions_bodies"]

@@ -21,7 +21,10 @@ from __future__ import annotations
 import os
 import sys
 from pathlib import Path
-from typing import Final
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Final
 
 __all__ = ["BOOT_FILE", "forget_boot", "identity_of", "is_same_boot", "note_boot"]
 

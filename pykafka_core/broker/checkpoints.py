@@ -14,16 +14,19 @@ org.apache.kafka.storage.internals.checkpoint.OffsetCheckpointFile.
 
 from __future__ import annotations
 
-import logging
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Final
 
+from pykafka_core._later_log import get_logger
 from pykafka_core.metadata.files import write_atomically
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Final
 
 __all__ = ["read_checkpoint", "write_checkpoint"]
 
-log = logging.getLogger("kafka.server.LogDirFailureChannel")
+log = get_logger("kafka.server.LogDirFailureChannel")
 
 VERSION: Final = "0"
 

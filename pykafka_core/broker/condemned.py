@@ -5,15 +5,19 @@ Threads: any; the list is only added to and taken from.
 
 from __future__ import annotations
 
-import logging
 import time
 from collections.abc import Iterable
 from pathlib import Path
-from typing import Final
+
+from pykafka_core._later_log import get_logger
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Final
 
 __all__ = ["Condemned"]
 
-log = logging.getLogger("kafka.log.LogManager")
+log = get_logger("kafka.log.LogManager")
 
 
 class Condemned:

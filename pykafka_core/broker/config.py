@@ -12,7 +12,6 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from types import MappingProxyType
-from typing import Any, Final
 
 from pykafka_core._dataclass import dataclass, fields
 from pykafka_core.broker.config_keys import BROKER_CONFIGS, is_kafka_config
@@ -25,6 +24,10 @@ from pykafka_core.broker.config_listeners import (
 )
 from pykafka_core.broker.config_values import ConfigValueError
 from pykafka_core.metadata.properties_file import PropertiesError, parse_properties
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any, Final
 
 __all__ = [
     "BrokerConfig",

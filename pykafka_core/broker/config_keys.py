@@ -10,7 +10,6 @@ A key that Kafka lacks is accepted with a warning that nobody knows it.
 from __future__ import annotations
 
 from types import MappingProxyType
-from typing import Any, Final
 
 from pykafka_core.broker.config_keys_groups import GROUP_ROWS
 from pykafka_core.broker.config_values import (
@@ -25,6 +24,10 @@ from pykafka_core.broker.config_values import (
     Range,
     UpdateMode,
 )
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any, Final
 
 __all__ = ["BROKER_CONFIGS", "COMPRESSION_TYPES", "GZIP_LEVEL", "LZ4_LEVEL", "ZSTD_LEVEL", "is_kafka_config"]
 

@@ -6,8 +6,6 @@ theirs may be given as configs, and have no other effect yet.
 
 from __future__ import annotations
 
-from typing import Any, Final
-
 from pykafka_core.broker.config_values import (
     INT_MAX,
     AllOf,
@@ -19,6 +17,10 @@ from pykafka_core.broker.config_values import (
     Range,
     UpdateMode,
 )
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any, Final
 
 __all__ = ["GROUP_ROWS"]
 

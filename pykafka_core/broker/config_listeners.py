@@ -10,9 +10,12 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
-from typing import Final
 
 from pykafka_core._dataclass import dataclass
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Final
 
 __all__ = ["ControllerEndpoint", "Listener", "ListenerError", "parse_controller_endpoint", "parse_listeners"]
 

@@ -9,9 +9,16 @@ from __future__ import annotations
 import re
 from collections.abc import Callable
 from enum import IntEnum, StrEnum
-from typing import Any, Final
 
 from pykafka_core._dataclass import dataclass
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any, Final
+
+    Check = Callable[[str, Any], None]
+else:
+    Check = Callable
 
 __all__ = [
     "INT_MAX",
@@ -160,7 +167,6 @@ class ThrottledReplicas:
         return "*, or partition:broker pairs separated by commas"
 
 
-Check = Callable[[str, Any], None]
 
 
 @dataclass(slots=True, frozen=True, kw_only=True)

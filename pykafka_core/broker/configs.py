@@ -12,11 +12,13 @@ somebody asks; this is where they meet the metadata image.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any, Final
 
 from pykafka_core.metadata.image import ConfigResourceType
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from typing import Any, Final
+
     from pykafka_core.broker.config import BrokerConfig
     from pykafka_core.broker.config_describe import ConfigEntry
     from pykafka_core.broker.config_dynamic import Layers

@@ -10,8 +10,7 @@ BrokerError
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
+TYPE_CHECKING = False
 if TYPE_CHECKING:
     from pykafka_core.protocol.errors import ErrorCode
 

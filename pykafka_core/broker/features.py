@@ -7,11 +7,13 @@ here.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Final
 
 from pykafka_core.broker.cluster import Feature
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from typing import Final
+
     from pykafka_core.metadata.image import MetadataImage
 
 __all__ = ["KAFKA_FEATURES", "METADATA_LEVELS_WITH_CHANGES", "features_of", "supported_levels"]

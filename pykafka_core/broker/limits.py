@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import resource
-from typing import Final
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Final
 
 __all__ = ["raise_file_limit", "segment_files_max"]
 

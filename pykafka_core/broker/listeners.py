@@ -13,12 +13,14 @@ from __future__ import annotations
 import _socket
 import errno
 import os
-from typing import TYPE_CHECKING, Final, Self
 
 from pykafka_core._dataclass import dataclass
 from pykafka_core.broker.errors import StartError
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from typing import Final, Self
+
     from pykafka_core.broker.config import Listener
 
 __all__ = ["Address", "OpenListener", "bind_listener", "split_address", "start_listening"]

@@ -15,22 +15,25 @@ other. Source: org.apache.kafka.storage.internals.log.{LogManager,LogDirFailureC
 from __future__ import annotations
 
 import errno
-import logging
 import os
 import threading
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Final
 
 from pykafka_core._dataclass import dataclass, field
+from pykafka_core._later_log import get_logger
 from pykafka_core.broker.boot import forget_boot, is_same_boot
 from pykafka_core.broker.checkpoints import read_checkpoint, write_checkpoint
 from pykafka_core.metadata.files import sync_directory, write_atomically
 from pykafka_core.native import EngineError, Log, LogDir
 
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Final
+
 __all__ = ["Directory", "TopicPartition", "read_from_disk"]
 
-log = logging.getLogger("kafka.log.LogManager")
+log = get_logger("kafka.log.LogManager")
 
 CLEAN_SHUTDOWN_FILE: Final = ".kafka_cleanshutdown"
 RECOVERY_POINT_CHECKPOINT: Final = "recovery-point-offset-checkpoint"

@@ -17,15 +17,14 @@ Source: org.apache.kafka.storage.internals.log.LogManager, CleanShutdownFileHand
 from __future__ import annotations
 
 import errno
-import logging
 import os
 import threading
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from types import MappingProxyType
-from typing import TYPE_CHECKING, Final
 
 from pykafka_core._dataclass import dataclass
+from pykafka_core._later_log import get_logger
 from pykafka_core.broker.boot import note_boot
 from pykafka_core.broker.condemned import Condemned
 from pykafka_core.broker.log_directory import Directory, TopicPartition, read_from_disk
@@ -45,13 +44,16 @@ from pykafka_core.metadata.partition_directories import (
 from pykafka_core.native import ClosedError, EngineError, FileCache, KafkaStorageError, Log
 from pykafka_core.protocol.uuids import uuid_to_string
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from typing import Final
+
     from pykafka_core.broker.topics import LogConfig, RunningTopic
     from pykafka_core.metadata.image import MetadataImage
 
 __all__ = ["FIRST_LEADER_EPOCH", "LogDirs", "NewPartition"]
 
-log = logging.getLogger("kafka.log.LogManager")
+log = get_logger("kafka.log.LogManager")
 
 FIRST_LEADER_EPOCH: Final = 0
 DELETED_FILE_SUFFIX: Final = ".deleted"

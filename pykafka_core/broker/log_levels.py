@@ -12,6 +12,7 @@ import logging
 from collections.abc import Sequence
 from typing import Final
 
+from pykafka_core._later_log import logger_names
 from pykafka_core.broker.config_values import ConfigKey, ConfigType
 from pykafka_core.broker.topic_configs import AlterOperation, ConfigConflictError, ConfigRequestError
 
@@ -36,6 +37,8 @@ def logger_key(name: str) -> ConfigKey:
 def log_levels() -> dict[str, str]:
     """The level in effect of every logger, by name."""
     found = {ROOT: _shown(logging.getLogger().getEffectiveLevel())}
+    for name in logger_names():
+        logging.getLogger(name)
     for name, logger in sorted(logging.root.manager.loggerDict.items()):
         if isinstance(logger, logging.Logger) and name.split(".", 1)[0] in ("kafka", "org", "pykafka_core"):
             found[name] = _shown(logger.getEffectiveLevel())

@@ -11,16 +11,17 @@ Source: org.apache.kafka.storage.internals.log.LogManager.loadLogs.
 
 from __future__ import annotations
 
-import logging
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from typing import TYPE_CHECKING, Any, Final
 
+from pykafka_core._later_log import get_logger, release_lines
 from pykafka_core.broker.errors import StoppedError
 from pykafka_core.broker.topics import RunningTopic, Topics, native_log_config
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
     from concurrent.futures import Future
+    from typing import Any, Final
 
     from pykafka_core.broker.log_dirs import LogDirs
     from pykafka_core.broker.topic_configs import TopicSettings
@@ -29,7 +30,7 @@ if TYPE_CHECKING:
 
 __all__ = ["load_topics"]
 
-log = logging.getLogger("kafka.log.LogManager")
+log = get_logger("kafka.log.LogManager")
 
 PROGRESS_INTERVAL_S: Final = 5.0
 STOP_INTERVAL_S: Final = 0.2
@@ -89,6 +90,9 @@ def load_side_by_side(
     is_stopping: Callable[[], bool],
 ) -> list[RunningTopic]:
     from concurrent.futures import ThreadPoolExecutor
+
+    # This may take long, and shall be seen.
+    release_lines()
 
     with ThreadPoolExecutor(threads, thread_name_prefix="log-recovery") as pool:
         opening: list[list[Future[Partition]]] = []

@@ -6,14 +6,14 @@ exit status   0: stopped as asked; 1: could not start, or no log directory was l
 
 from __future__ import annotations
 
-import logging
+import gc
 import os
 import signal
 import sys
 from collections.abc import Callable, Sequence
 
+from pykafka_core._later_log import hold_lines, release_lines
 from pykafka_core.broker.config import BrokerConfig
-from pykafka_core.broker.console import log_to_console
 from pykafka_core.broker.errors import HaltError, StartError
 from pykafka_core.broker.limits import raise_file_limit
 from pykafka_core.broker.shell import Broker, StartTopic
@@ -28,7 +28,7 @@ def run_broker(
     on_started: Callable[[Broker], None] = lambda _: None,
 ) -> int:
     """Run a broker until SIGTERM or SIGINT, and return the exit status. A second signal hastens the stop."""
-    log_to_console()
+    hold_lines(log_to_console)
     raise_file_limit()
     broker = Broker(config, topics=topics, on_started=on_started)
     for number in (signal.SIGTERM, signal.SIGINT):
@@ -36,6 +36,9 @@ def run_broker(
     try:
         if broker.start():
             # From here on clients can connect; what comes with the event loop is imported meanwhile.
+            release_lines()
+            gc.freeze()
+            gc.enable()
             import asyncio
 
             asyncio.run(broker.serve())
@@ -44,7 +47,17 @@ def run_broker(
         return 1
     except HaltError:
         # At once, as Kafka halts: threads may hang in calls to a disk that does not answer.
+        import logging
+
         logging.shutdown()
         sys.stdout.flush()
         os._exit(1)
+    finally:
+        release_lines()
     return 0
+
+
+def log_to_console() -> None:
+    from pykafka_core.broker.console import log_to_console
+
+    log_to_console()

@@ -14,7 +14,6 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Sequence
 from contextlib import ExitStack
-from typing import TYPE_CHECKING, Final
 
 from pykafka_core.broker.errors import RequestError, StartError, StoppedError
 from pykafka_core.broker.listeners import OpenListener
@@ -22,7 +21,10 @@ from pykafka_core.broker.start import BrokerParts, open_broker
 from pykafka_core.metadata.errors import MetadataError
 from pykafka_core.native import EngineError
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from typing import Final
+
     from pykafka_core.broker.config import BrokerConfig
     from pykafka_core.broker.running import RunningBroker
 

@@ -11,11 +11,10 @@ Whatever fails is undone in the opposite order. Thread: one, which waits.
 
 from __future__ import annotations
 
-import logging
 import os
 from collections.abc import Callable, Sequence
-from typing import TYPE_CHECKING, Any, Final
 
+from pykafka_core._later_log import get_logger
 from pykafka_core.broker.api_versions import api_versions_bodies
 from pykafka_core.broker.cluster import Cluster
 from pykafka_core.broker.configs import Configs
@@ -33,8 +32,10 @@ from pykafka_core.metadata.local import LocalMetadataStore, LocalSettings
 from pykafka_core.metadata.uuids import random_uuid
 from pykafka_core.native import Server
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
     from contextlib import ExitStack
+    from typing import Any, Final
 
     from pykafka_core.broker.config import BrokerConfig
     from pykafka_core.metadata.local_load import LoadedMetadata
@@ -42,7 +43,7 @@ if TYPE_CHECKING:
 
 __all__ = ["BrokerParts", "open_broker"]
 
-log = logging.getLogger("kafka.server.KafkaServer")
+log = get_logger("kafka.server.KafkaServer")
 
 INPUT_BYTES_MAX: Final = 512 * 1024 * 1024
 """Requests on their way in, of all connections together, where queued.max.request.bytes sets no limit."""

@@ -16,7 +16,6 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from enum import IntEnum
 from types import MappingProxyType
-from typing import Any, Final
 
 from pykafka_core._dataclass import dataclass, fields
 from pykafka_core.broker.config_keys import COMPRESSION_TYPES, GZIP_LEVEL, LZ4_LEVEL, ZSTD_LEVEL
@@ -33,6 +32,10 @@ from pykafka_core.broker.config_values import (
     UpdateMode,
     format_value,
 )
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any, Final
 
 __all__ = [
     "TOPIC_CONFIGS",

@@ -7,7 +7,10 @@ Source: org.apache.kafka.common.internals.Topic.
 from __future__ import annotations
 
 import re
-from typing import Final
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Final
 
 __all__ = ["INTERNAL_TOPICS", "METADATA_TOPIC", "collision_key", "why_invalid"]
 

@@ -10,14 +10,15 @@ Thread: asyncio. The logs are safe from any thread.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from typing import TYPE_CHECKING, Any, Final
 
 from pykafka_core.broker.errors import RequestError
 from pykafka_core.broker.topic_names import INTERNAL_TOPICS
 from pykafka_core.native import Partition, Topic, TopicConfig
-from pykafka_core.protocol.errors import ErrorCode
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from typing import Any, Final
+
     from pykafka_core.broker.log_dirs import LogDirs
     from pykafka_core.broker.topic_configs import TopicSettings
     from pykafka_core.metadata.image import PartitionImage, TopicImage
@@ -103,9 +104,13 @@ class Topics:
         (KIP-320)."""
         topic = self._by_name.get(name)
         if topic is None or not 0 <= index < len(topic.partitions):
+            from pykafka_core.protocol.errors import ErrorCode
+
             raise RequestError(ErrorCode.UNKNOWN_TOPIC_OR_PARTITION)
         partition = topic.partitions[index]
         if current_leader_epoch not in (NO_CHECK, partition.leader_epoch):
+            from pykafka_core.protocol.errors import ErrorCode
+
             fenced = current_leader_epoch < partition.leader_epoch
             raise RequestError(ErrorCode.FENCED_LEADER_EPOCH if fenced else ErrorCode.UNKNOWN_LEADER_EPOCH)
         return partition
@@ -164,6 +169,10 @@ class Topics:
 
     async def delete_records(self, name: str, index: int, offset: int) -> int:
         """Raise the log start offset of a partition, durably; return it. Raises RequestError."""
+        import asyncio
+
+        from pykafka_core.protocol.errors import ErrorCode
+
         partition = self.led_partition(name, index)
         if name in INTERNAL_TOPICS:
             raise RequestError(ErrorCode.INVALID_TOPIC_EXCEPTION)
@@ -180,8 +189,6 @@ class Topics:
                 settings = self._by_name[name].settings
                 self._log_dirs.condemn_dropped(log, delay_s=settings.file_delete_delay_ms / 1000)
             partition.wake()
-            import asyncio
-
             await asyncio.to_thread(self._log_dirs.write_log_starts, log)
         start: int = log.log_start_offset
         return start

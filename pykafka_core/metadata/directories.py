@@ -25,13 +25,16 @@ import struct
 import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Final
 
 from pykafka_core._dataclass import dataclass
 from pykafka_core.metadata.errors import DirectoryError, UnusableDirectoryError
 from pykafka_core.metadata.files import sync_directory, write_atomically
 from pykafka_core.metadata.properties_file import PropertiesError, format_properties, parse_properties
 from pykafka_core.metadata.uuids import random_uuid, uuid_from_string, uuid_to_string
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Final
 
 __all__ = [
     "METADATA_DIRECTORY",

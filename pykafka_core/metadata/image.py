@@ -10,10 +10,16 @@ from __future__ import annotations
 from collections.abc import Mapping
 from enum import IntEnum
 from types import MappingProxyType
-from typing import TypeVar
 
 from pykafka_core._dataclass import dataclass, field
 from pykafka_core.protocol.message import Record
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import TypeVar
+
+    K = TypeVar("K")
+    V = TypeVar("V")
 
 __all__ = [
     "NO_LEADER",
@@ -28,8 +34,6 @@ __all__ = [
 
 NO_LEADER = -1
 
-K = TypeVar("K")
-V = TypeVar("V")
 
 
 def _nothing() -> Mapping[K, V]:

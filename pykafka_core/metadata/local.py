@@ -29,14 +29,13 @@ Source: org.apache.kafka.raft.KafkaRaftClient, KIP-595, KIP-630, KIP-631.
 
 from __future__ import annotations
 
-import logging
 import math
 import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Final, Self
 
 from pykafka_core._dataclass import dataclass
+from pykafka_core._later_log import get_logger
 from pykafka_core.metadata.directories import BOOTSTRAP_CHECKPOINT, METADATA_DIRECTORY
 from pykafka_core.metadata.dump import dump
 from pykafka_core.metadata.errors import MetadataError, RevisionConflictError
@@ -65,9 +64,13 @@ from pykafka_core.metadata.store import MetadataChange, Unwatch, Watcher
 from pykafka_core.metadata.uuids import METADATA_TOPIC_ID
 from pykafka_core.protocol.message import Record
 
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Final, Self
+
 __all__ = ["LocalMetadataStore", "LocalSettings"]
 
-_log = logging.getLogger("pykafka_core.metadata")
+_log = get_logger("pykafka_core.metadata")
 
 BATCH_SIZE_MAX: Final = 1024 * 1024
 """A change with more bytes than this is written as several batches inside a metadata transaction (KIP-868)."""

@@ -19,10 +19,13 @@ from __future__ import annotations
 
 import struct
 from collections.abc import Iterator, Sequence
-from typing import Final
 
 from pykafka_core._dataclass import dataclass
 from pykafka_core.native import crc32c
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Final
 
 __all__ = ["BATCH_HEADER_SIZE", "Batch", "BatchRecord", "encode_batch", "iterate_batches"]
 

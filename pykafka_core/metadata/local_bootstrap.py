@@ -11,12 +11,15 @@ from __future__ import annotations
 import time
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Final
 
 from pykafka_core.metadata.local_records import METADATA_VERSION_DEFAULT, Voter, VoterSet
 from pykafka_core.metadata.local_snapshot import SnapshotId, read_snapshot, write_snapshot
 from pykafka_core.protocol.message import Record
 from pykafka_core.protocol.records.metadata.feature_level_record import FeatureLevelRecord
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Final
 
 __all__ = ["first_records", "write_bootstrap", "write_first_voters"]
 

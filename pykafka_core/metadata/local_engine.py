@@ -7,9 +7,12 @@ whatever the last one was, because a few megabytes are scanned faster than they 
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Final
 
 from pykafka_core.native import FileCache, Log
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Final
 
 __all__ = ["EngineLog"]
 

@@ -10,7 +10,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Final
 
 from pykafka_core._dataclass import dataclass, replace
 from pykafka_core.metadata.errors import CorruptMetadataError, MetadataError, UnsupportedMetadataError
@@ -32,6 +31,10 @@ from pykafka_core.metadata.local_records import (
 from pykafka_core.metadata.local_snapshot import Snapshot, SnapshotId, list_snapshots, read_snapshot
 from pykafka_core.metadata.replay import ImageBuilder
 from pykafka_core.protocol.message import Record
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Final
 
 __all__ = ["LoadedMetadata", "load_metadata"]
 

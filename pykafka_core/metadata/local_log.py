@@ -11,12 +11,17 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Final, Protocol
 
 from pykafka_core._dataclass import dataclass
 from pykafka_core.metadata.errors import CorruptMetadataError
 from pykafka_core.metadata.files import sync_directory, write_atomically
 from pykafka_core.metadata.local_batches import Batch, iterate_batches
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Final, Protocol
+else:
+    Protocol = object
 
 __all__ = [
     "MetadataLog",

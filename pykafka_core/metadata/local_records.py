@@ -12,10 +12,8 @@ KIP-630, KIP-853.
 
 from __future__ import annotations
 
-import copy
 import struct
 from collections.abc import Iterable
-from typing import Final
 
 from pykafka_core._dataclass import dataclass
 from pykafka_core.metadata.errors import CorruptMetadataError, UnsupportedMetadataError
@@ -24,6 +22,10 @@ from pykafka_core.protocol._codec import decode, encode
 from pykafka_core.protocol.exceptions import ProtocolError, UnsupportedVersionError
 from pykafka_core.protocol.message import Record
 from pykafka_core.protocol.records.framing import decode_metadata_record, encode_metadata_record
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Final
 
 __all__ = [
     "METADATA_VERSION_DEFAULT",
@@ -82,6 +84,8 @@ def _fit(record: Record, version: int) -> Record:
         low = int(versions.partition("-")[0]) if versions else version + 1
         if low > version:
             if fitted is record:
+                import copy
+
                 fitted = copy.copy(record)
             setattr(fitted, name, [] if default == () else default)
     return fitted

@@ -17,7 +17,6 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Sequence
 from pathlib import Path
-from typing import Final, NamedTuple
 
 from pykafka_core._dataclass import dataclass
 from pykafka_core.metadata.errors import CorruptMetadataError
@@ -41,6 +40,10 @@ from pykafka_core.metadata.local_records import (
 )
 from pykafka_core.protocol.message import Record
 
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Final
+
 __all__ = ["Snapshot", "SnapshotId", "delete_snapshots", "list_snapshots", "read_snapshot", "write_snapshot"]
 
 _NAME: Final = re.compile(r"([0-9]{20})-([0-9]{10})\.checkpoint")
@@ -48,7 +51,8 @@ _LEFTOVER: Final = re.compile(r"[0-9]{20}-[0-9]{10}.*\.checkpoint\.(part|deleted
 _RECORDS_PER_BATCH: Final = 1000
 
 
-class SnapshotId(NamedTuple):
+@dataclass(slots=True, frozen=True)
+class SnapshotId:
     """Everything below `end_offset`, the last of it written in `leader_epoch`."""
 
     end_offset: int
@@ -72,7 +76,8 @@ class Snapshot:
 def list_snapshots(directory: Path) -> list[SnapshotId]:
     """The finished snapshots in a directory, newest first."""
     found = (_NAME.fullmatch(name) for name in _names(directory))
-    return sorted((SnapshotId(int(match[1]), int(match[2])) for match in found if match is not None), reverse=True)
+    ids = (SnapshotId(int(match[1]), int(match[2])) for match in found if match is not None)
+    return sorted(ids, key=lambda found: (found.end_offset, found.leader_epoch), reverse=True)
 
 
 def _names(directory: Path) -> list[str]:

@@ -16,7 +16,6 @@ import os
 import re
 from enum import StrEnum
 from pathlib import Path
-from typing import Final
 
 from pykafka_core._dataclass import dataclass
 from pykafka_core.metadata.directories import METADATA_DIRECTORY
@@ -24,6 +23,10 @@ from pykafka_core.metadata.errors import CorruptMetadataError
 from pykafka_core.metadata.files import sync_directory, write_atomically
 from pykafka_core.metadata.image import MetadataImage
 from pykafka_core.metadata.uuids import uuid_from_string, uuid_to_string
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Final
 
 __all__ = [
     "DirectoryKind",

@@ -17,7 +17,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
 from types import MappingProxyType
-from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 from pykafka_core._dataclass import replace
 from pykafka_core.metadata.errors import UnsupportedMetadataError
@@ -33,7 +32,10 @@ from pykafka_core.metadata.image import (
 from pykafka_core.metadata.uuids import DIRECTORY_UNASSIGNED, uuid_to_string
 from pykafka_core.protocol.message import Record
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from typing import Any, Final, TypeVar
+
     from pykafka_core.protocol.records.metadata.access_control_entry_record import AccessControlEntryRecord
     from pykafka_core.protocol.records.metadata.broker_registration_change_record import BrokerRegistrationChangeRecord
     from pykafka_core.protocol.records.metadata.clear_elr_record import ClearElrRecord
@@ -59,10 +61,11 @@ if TYPE_CHECKING:
     from pykafka_core.protocol.records.metadata.unregister_controller_record import UnregisterControllerRecord
     from pykafka_core.protocol.records.metadata.user_scram_credential_record import UserScramCredentialRecord
 
+    K = TypeVar("K")
+    V = TypeVar("V")
+
 __all__ = ["ImageBuilder", "replay"]
 
-K = TypeVar("K")
-V = TypeVar("V")
 
 # PartitionChangeRecord.leader: the leader did not change.
 NO_LEADER_CHANGE: Final = -2

@@ -19,11 +19,16 @@ the same words: a transaction that compares revisions, a watch from a revision, 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import Protocol
 
 from pykafka_core._dataclass import dataclass
 from pykafka_core.metadata.image import MetadataImage
 from pykafka_core.protocol.message import Record
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Protocol
+else:
+    Protocol = object
 
 __all__ = ["MetadataChange", "MetadataStore", "Unwatch", "Watcher"]
 

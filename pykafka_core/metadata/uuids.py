@@ -5,10 +5,12 @@ Source: org.apache.kafka.common.DirectoryId (KIP-858).
 
 from __future__ import annotations
 
-from typing import Final
-
 from pykafka_core.protocol.uuids import ZERO_UUID, uuid_from_string, uuid_to_string
 from pykafka_core.protocol.uuids import random_uuid as _random_uuid
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Final
 
 __all__ = [
     "DIRECTORY_LOST",

@@ -5,10 +5,14 @@ nothing and a process that only computes checksums never loads the server.  Impo
 submodule: import checkers cannot look into compiled modules, but they see this file.
 """
 
-from importlib import import_module
-from typing import TYPE_CHECKING, Any
+from __future__ import annotations
 
+from importlib import import_module
+
+TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from typing import Any
+
     from ._cleaning import Cleaning, CleaningRequest, CleaningStats, StaleCleaningError
     from ._crc32c import crc32c, crc32c_by, crc32c_kernels
     from ._errors import (

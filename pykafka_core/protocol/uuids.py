@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import os
-from base64 import urlsafe_b64decode, urlsafe_b64encode
 from binascii import Error as Base64Error
+from binascii import a2b_base64, b2a_base64
 
 from pykafka_core.protocol.message import ZERO_UUID
 
@@ -13,17 +13,19 @@ __all__ = ["ZERO_UUID", "random_uuid", "uuid_from_string", "uuid_to_string"]
 ONE_UUID = bytes(15) + b"\x01"
 """Reserved by Kafka for the metadata topic."""
 
+TO_URL, FROM_URL = bytes.maketrans(b"+/", b"-_"), bytes.maketrans(b"-_", b"+/")
+
 
 def uuid_to_string(uuid: bytes) -> str:
     if len(uuid) != 16:
         raise ValueError(f"a uuid has 16 bytes, not {len(uuid)}")
-    return urlsafe_b64encode(uuid)[:22].decode()
+    return b2a_base64(uuid, newline=False)[:22].translate(TO_URL).decode()
 
 
 def uuid_from_string(text: str) -> bytes:
     """Return the 16 bytes of a uuid. Raises ValueError for anything that uuid_to_string would not have written."""
     try:
-        uuid = urlsafe_b64decode(text + "==") if len(text) == 22 else b""
+        uuid = a2b_base64(text.encode("ascii").translate(FROM_URL) + b"==") if len(text) == 22 else b""
     except (Base64Error, ValueError):
         uuid = b""
     if len(uuid) != 16 or uuid_to_string(uuid) != text:

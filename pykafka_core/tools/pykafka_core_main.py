@@ -6,12 +6,13 @@ name[:partitions[:replicas[:policy]]]]... pykafka-core --version | --help
 
 from __future__ import annotations
 
+import gc
 import sys
-from typing import TYPE_CHECKING
 
 from pykafka_core import __version__
 from pykafka_core.tools.options import Options, UsageError, parse_options
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
     from pykafka_core.broker.config import BrokerConfig
     from pykafka_core.broker.shell import Broker, StartTopic
@@ -61,6 +62,9 @@ def start(options: Options) -> int:
     if options.arguments:
         raise UsageError(f"{options.arguments[0]} is no option; a configuration file is given as --config FILE")
     topics = [parse_topic(text) for text in options.all("topic")]
+    # What is imported stays; looking through it again and again only takes time. `run_broker` switches it on when
+    # clients can connect.
+    gc.disable()
     from pykafka_core.broker.config import ConfigError, load_config
     from pykafka_core.broker.main import run_broker
 
@@ -75,6 +79,7 @@ def start(options: Options) -> int:
         print(f"pykafka-core: {error}", file=sys.stderr)
         return 1
     finally:
+        gc.enable()
         if scratch is not None:
             import shutil
 

@@ -6,6 +6,7 @@ Starts a broker in the foreground; with -daemon in the background, its output in
 
 from __future__ import annotations
 
+import gc
 import sys
 
 from pykafka_core.tools.options import UsageError, parse_options
@@ -31,12 +32,15 @@ def main(words: list[str] | None = None) -> int:
     except UsageError as error:
         print(f"{error}\n{USAGE}", file=sys.stderr)
         return 1
+    # As in pykafka_core_main.
+    gc.disable()
     from pykafka_core.broker.config import ConfigError, load_config
 
     try:
         config = load_config(options.arguments[0], options.all("override"))
     except ConfigError as error:
         print(f"kafka-server-start: {error}", file=sys.stderr)
+        gc.enable()
         return 1
     if "daemon" in options and go_to_background():
         return 0

@@ -8,6 +8,7 @@ ApiVersions.
 
 from __future__ import annotations
 
+import gc
 import os
 import sys
 
@@ -25,6 +26,8 @@ start_for_good = command.start
 
 def start(options: Options) -> int:
     """The command's own, with another end to it."""
+    # As the command does before it imports the same.
+    gc.disable()
     from pykafka_core.broker.start import BrokerParts
 
     listen_for_good = BrokerParts.listen

@@ -20,7 +20,7 @@ from tests.costs.test_costs import needs
 HERE = Path(__file__).resolve().parent
 LIMITS = tomllib.loads((HERE / "limits.toml").read_text())["start"]
 PROGRAM = HERE / "start_to_answer.py"
-NEVER = {"asyncio", "concurrent.futures", "dataclasses", "inspect", "numpy", "socket", "ssl", "subprocess"}
+NEVER = {"asyncio", "concurrent.futures", "dataclasses", "inspect", "logging", "numpy", "socket", "ssl", "typing"}
 """Each of these costs as much as ten modules of ours."""
 
 

@@ -11,10 +11,15 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
 from importlib import import_module
-from typing import Any, Final, TypeVar
 
 from pykafka_core.protocol.api_keys import ApiKey
 from pykafka_core.protocol.message import Message
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any, Final, TypeVar
+
+    H = TypeVar("H", bound="Handle")
 
 __all__ = ["SERVED", "Handler", "RequestContext", "find_handler", "serves"]
 
@@ -76,7 +81,6 @@ WITHOUT_HANDLER: Final = frozenset({ApiKey.FETCH})
 
 Answer = Message | None
 Handle = Callable[..., Answer | Awaitable[Answer]]
-H = TypeVar("H", bound=Handle)
 
 
 class RequestContext:
