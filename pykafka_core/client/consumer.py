@@ -11,22 +11,34 @@ given out, nor records of aborted transactions where `read_committed` is set. CR
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Collection, Mapping
+import time
+from collections.abc import Collection, Iterable, Mapping
 from typing import Any, NamedTuple
 
 from pykafka_core._dataclass import dataclass
 from pykafka_core.client.admin import list_offsets
 from pykafka_core.client.cluster import Client
+from pykafka_core.client.durations import parse_duration_ms
 from pykafka_core.client.errors import DisconnectedError, KafkaError, KafkaTimeoutError
 from pykafka_core.client.settings import SettingsError, number
 from pykafka_core.protocol.errors import ErrorCode
 from pykafka_core.protocol.messages import fetch_request as m
 from pykafka_core.records import CorruptRecordError, LimitError, Record, batches, check_stored, iterate
 
-__all__ = ["EARLIEST", "LATEST", "ConsumedRecord", "Consumer", "ConsumerSettings"]
+__all__ = [
+    "BY_AGE",
+    "EARLIEST",
+    "LATEST",
+    "ConsumedRecord",
+    "Consumer",
+    "ConsumerSettings",
+    "NoOffsetError",
+    "find_offsets",
+]
 
 TopicPartition = tuple[str, int]
 EARLIEST, LATEST = -2, -1
+BY_AGE = -100  # of no meaning to a broker
 
 FETCH_VERSION_MAX = 12  # from 13 on topics are named by id
 ABORT = b"\x00\x00\x00\x00"  # the key of a marker: version 0, type 0
@@ -36,7 +48,9 @@ ABORT = b"\x00\x00\x00\x00"  # the key of a marker: version 0, type 0
 class ConsumerSettings:
     read_committed: bool = False
     reset_to: int | None = LATEST
-    """Where to go on when the position does not exist (any more); None: raise OFFSET_OUT_OF_RANGE."""
+    """Where to go on when the position does not exist (any more): EARLIEST, LATEST, BY_AGE; None: raise an error."""
+    reset_age_ms: int = 0
+    """With BY_AGE: at the first record that is no older, or behind the last one."""
     fetch_size_min: int = 1
     fetch_size_max: int = 50 * 1024 * 1024
     partition_fetch_size_max: int = 1024 * 1024
@@ -46,9 +60,12 @@ class ConsumerSettings:
     def load(cls, properties: Mapping[str, str]) -> ConsumerSettings:
         """From Kafka's names. Raises SettingsError."""
         reset = properties.get("auto.offset.reset", "latest")
-        if reset not in ("latest", "earliest", "none"):
+        age_ms = parse_duration_ms(reset.removeprefix("by_duration:")) if reset.startswith("by_duration:") else None
+        if reset not in ("latest", "earliest", "none") and (age_ms is None or age_ms < 0):
             raise SettingsError(
-                f"Invalid value {reset} for configuration auto.offset.reset: it may be earliest, latest or none"
+                f"Invalid value {reset} for configuration auto.offset.reset: Invalid value `{reset}` for configuration "
+                "auto.offset.reset. The value must be either 'earliest', 'latest', 'none' or of the format "
+                "'by_duration:<PnDTnHnMn.nS.>'."
             )
         isolation = properties.get("isolation.level", "read_uncommitted")
         if isolation not in ("read_uncommitted", "read_committed"):
@@ -58,12 +75,44 @@ class ConsumerSettings:
             )
         return cls(
             read_committed=isolation == "read_committed",
-            reset_to={"latest": LATEST, "earliest": EARLIEST, "none": None}[reset],
+            reset_to={"latest": LATEST, "earliest": EARLIEST, "none": None}.get(reset, BY_AGE),
+            reset_age_ms=age_ms or 0,
             fetch_size_min=number(properties, "fetch.min.bytes", 1),
             fetch_size_max=number(properties, "fetch.max.bytes", 50 * 1024 * 1024),
             partition_fetch_size_max=number(properties, "max.partition.fetch.bytes", 1024 * 1024),
             fetch_wait_ms_max=number(properties, "fetch.max.wait.ms", 500),
         )
+
+
+class NoOffsetError(KafkaError):
+    """Nothing was committed, and nothing is said of where to begin."""
+
+    def __init__(self, partitions: Iterable[TopicPartition]) -> None:
+        names = ", ".join(f"{topic}-{index}" for topic, index in partitions)
+        super().__init__(
+            ErrorCode.OFFSET_OUT_OF_RANGE, f"Undefined offset with no reset policy for partitions: [{names}]"
+        )
+
+    @property
+    def java_name(self) -> str:
+        return "org.apache.kafka.clients.consumer.NoOffsetForPartitionException"
+
+
+async def find_offsets(
+    client: Client, named: Mapping[TopicPartition, int], settings: ConsumerSettings
+) -> dict[TopicPartition, tuple[int, int, int] | KafkaError]:
+    """What EARLIEST, LATEST or BY_AGE is at the moment, as `list_offsets` answers."""
+    young_ms = max(time.time_ns() // 1_000_000 - settings.reset_age_ms, 0)
+    specs = {place: young_ms if spec == BY_AGE else spec for place, spec in named.items()}
+    found = await list_offsets(client, specs, read_committed=settings.read_committed)
+    without = {
+        place: LATEST
+        for place, outcome in found.items()
+        if named[place] == BY_AGE and not isinstance(outcome, KafkaError) and outcome[0] < 0
+    }
+    if without:
+        found |= await list_offsets(client, without, read_committed=settings.read_committed)
+    return found
 
 
 class ConsumedRecord(NamedTuple):
@@ -180,7 +229,7 @@ class Consumer:
         named = {place: position for place, position in self._positions.items() if position < 0}
         if not named:
             return
-        found = await list_offsets(self._client, named, read_committed=self._settings.read_committed)
+        found = await find_offsets(self._client, named, self._settings)
         for place, outcome in found.items():
             if isinstance(outcome, KafkaError):
                 if not outcome.is_retriable:

@@ -20,9 +20,8 @@ import asyncio
 from collections.abc import Awaitable, Callable, Mapping
 from typing import Any
 
-from pykafka_core.client.admin import list_offsets
 from pykafka_core.client.cluster import Client
-from pykafka_core.client.consumer import ConsumedRecord, Consumer, ConsumerSettings
+from pykafka_core.client.consumer import ConsumedRecord, Consumer, ConsumerSettings, NoOffsetError, find_offsets
 from pykafka_core.client.errors import KafkaError
 from pykafka_core.client.group import GroupSettings
 from pykafka_core.client.groups import committed_offsets
@@ -181,13 +180,10 @@ class GroupConsumer:
         }
         new = [place for place in partitions if place not in found]
         if new and self._settings.reset_to is None:
-            raise KafkaError(
-                ErrorCode.OFFSET_OUT_OF_RANGE,
-                f"Undefined offset with no reset policy for partitions: [{', '.join(f'{t}-{p}' for t, p in new)}]",
-            )
+            raise NoOffsetError(new)
         while new and self._settings.reset_to is not None:
             specs = dict.fromkeys(new, self._settings.reset_to)
-            outcomes = await list_offsets(self._client, specs, read_committed=self._settings.read_committed)
+            outcomes = await find_offsets(self._client, specs, self._settings)
             for place, outcome in outcomes.items():
                 if not isinstance(outcome, KafkaError):
                     found[place] = (max(outcome[0], 0), -1)

@@ -140,6 +140,15 @@ def unknown_error(text: str) -> int:
     return 1
 
 
+def end_reading(java_text: str) -> None:
+    """Kafka's command says so and ends in good order, whatever it was."""
+    print(
+        "[main] ERROR org.apache.kafka.tools.consumer.ConsoleConsumer - Error processing message, terminating consumer "
+        f"process: \n{java_text}",
+        file=sys.stderr,
+    )
+
+
 def check_options(options: Options) -> None:
     """Raises WrongUseError."""
     if ("topic" in options) + ("include" in options) != 1:
@@ -284,6 +293,7 @@ class Work:
     async def _read(self, client: Client) -> None:
         import asyncio
 
+        from pykafka_core.client.errors import DisconnectedError, KafkaError, KafkaTimeoutError
         from pykafka_core.tools.console_sources import Alone, Source, in_group
         from pykafka_core.tools.progress import Progress
 
@@ -301,7 +311,15 @@ class Work:
                 wait = POLL_SECONDS
                 if self._printed.timeout_ms >= 0:
                     wait = min(wait, silent_since + self._printed.timeout_ms / 1000 - clock())
-                for consumed in await source.poll(max(wait, 0.0)):
+                try:
+                    found = await source.poll(max(wait, 0.0))
+                except (DisconnectedError, KafkaTimeoutError):
+                    raise
+                except KafkaError as error:
+                    progress.hide()
+                    end_reading(error.java_text())
+                    return
+                for consumed in found:
                     self._print(consumed)
                     source.took(consumed)
                     silent_since = clock()
@@ -311,11 +329,7 @@ class Work:
                 progress.show(self._printed.count)
                 if self._printed.timeout_ms >= 0 and clock() - silent_since >= self._printed.timeout_ms / 1000:
                     progress.hide()
-                    print(
-                        "[main] ERROR org.apache.kafka.tools.consumer.ConsoleConsumer - Error processing message, "
-                        "terminating consumer process: \norg.apache.kafka.common.errors.TimeoutException",
-                        file=sys.stderr,
-                    )
+                    end_reading("org.apache.kafka.common.errors.TimeoutException")
                     return
         finally:
             progress.hide()

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from typing import TYPE_CHECKING, Protocol
 
-from pykafka_core.client.consumer import Consumer
+from pykafka_core.client.consumer import Consumer, NoOffsetError
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -35,7 +35,8 @@ class Alone:
         self._client = client
         self._consumer = Consumer(client, settings)
         self._options = options
-        self._start = start
+        # Of one partition the options say where to begin, else the consumer's settings do.
+        self._start = start if "partition" in options else settings.reset_to
         self._assigned: set[tuple[str, int]] = set()
         self._metadata_at = 0.0
 
@@ -66,7 +67,10 @@ class Alone:
             answer = await self._client.metadata(names)
             places = [(found.name, each.partition_index) for found in answer.topics for each in found.partitions]
         first = not self._assigned
-        new = {place: self._start if first else EARLIEST for place in places if place not in self._assigned}
+        if places and self._start is None:
+            raise NoOffsetError(places)
+        start = EARLIEST if self._start is None or not first else self._start
+        new = {place: start for place in places if place not in self._assigned}
         self._assigned.update(new)
         self._consumer.assign(new)
         return bool(places)

@@ -1,21 +1,19 @@
 """Points in time and durations as Kafka's commands read them.
 
-Source: org.apache.kafka.common.utils.Utils.getDateTime, java.time.Duration.parse.
+Source: org.apache.kafka.common.utils.Utils.getDateTime.
 """
 
 from __future__ import annotations
 
 import re
 
+from pykafka_core.client.durations import parse_duration_ms
 from pykafka_core.tools.java_errors import RUNTIME, JavaError
 
 __all__ = ["datetime_ms", "duration_ms"]
 
 PARSE_EXCEPTION = "java.text.ParseException"
 DATETIME = re.compile(r"(\d{1,4})-(\d\d?)-(\d\d?)T(\d\d?):(\d\d?):(\d\d?)\.(\d{1,3})(Z|[+-]\d\d(?::?\d\d)?)$")
-DURATION = re.compile(
-    r"([-+]?)P(?:([-+]?\d+)D)?(T(?:([-+]?\d+)H)?(?:([-+]?\d+)M)?(?:([-+]?\d+)(?:[.,](\d{0,9}))?S)?)?$", re.IGNORECASE
-)
 
 
 def datetime_ms(text: str) -> int:
@@ -46,13 +44,7 @@ def datetime_ms(text: str) -> int:
 
 def duration_ms(text: str) -> int:
     """PnDTnHnMnS. Raises JavaError."""
-    found = DURATION.match(text)
-    if found is None or found[3] in ("T", "t") or not any(found.group(2, 4, 5, 6)):
+    found = parse_duration_ms(text)
+    if found is None:
         raise JavaError("java.time.format.DateTimeParseException", "Text cannot be parsed to a Duration")
-    sign, days, _, hours, minutes, seconds, fraction = found.groups()
-    whole = int(days or 0) * 86_400 + int(hours or 0) * 3600 + int(minutes or 0) * 60 + int(seconds or 0)
-    nanos = int((fraction or "").ljust(9, "0"))
-    if seconds and seconds.startswith("-"):
-        nanos = -nanos
-    total = whole * 1_000_000_000 + nanos
-    return (-total if sign == "-" else total) // 1_000_000
+    return found

@@ -74,13 +74,6 @@ def run(given: Given) -> int:
     if protocol not in ("CLASSIC", "CONSUMER"):
         raise ToolError(f"No enum constant org.apache.kafka.clients.consumer.GroupProtocol.{protocol}")
     policy = given.last("reset-policy") or "earliest"
-    if policy not in ("earliest", "latest", "none"):
-        raise ToolError(
-            f"Invalid value {policy} for configuration auto.offset.reset: Invalid value `{policy}` for configuration "
-            "auto.offset.reset. The value must be either 'earliest', 'latest', 'none' or of the format "
-            "'by_duration:<PnDTnHnMn.nS.>'.",
-            "org.apache.kafka.common.config.ConfigException",
-        )
     properties = load_properties(given.last("command-config") or given.last("consumer.config"))
     properties["auto.offset.reset"] = policy
     properties["group.protocol"] = protocol

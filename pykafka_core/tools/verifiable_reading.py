@@ -125,19 +125,14 @@ class Reading:
             self.revoke(member, member.to_revoke())
 
     async def positions(self, member: GroupMember) -> dict[TopicPartition, int]:
-        from pykafka_core.client.consumer import ConsumerSettings
-        from pykafka_core.client.errors import KafkaError
-        from pykafka_core.protocol.errors import ErrorCode
+        from pykafka_core.client.consumer import ConsumerSettings, NoOffsetError
 
         assert isinstance(self.consumer_settings, ConsumerSettings)
         found: Mapping[TopicPartition, int] = await member.committed()
         reset = self.consumer_settings.reset_to
         missing = [place for place in member.assignment if place not in found]
         if missing and reset is None:
-            names = ", ".join(f"{topic}-{partition}" for topic, partition in missing)
-            raise KafkaError(
-                ErrorCode.OFFSET_OUT_OF_RANGE, f"Undefined offset with no reset policy for partitions: [{names}]"
-            )
+            raise NoOffsetError(missing)
         return {place: found.get(place, -1 if reset is None else reset) for place in member.assignment}
 
     async def take(self, member: GroupMember, records: list[ConsumedRecord]) -> None:

@@ -5,11 +5,18 @@ Method: against our broker and Apache Kafka. What is refused is compared with wh
 
 from __future__ import annotations
 
+import asyncio
+import time
 import uuid
 
 import pytest
 
+from four import assert_one_answer
 from harness import broker as brokers
+from pykafka_core.client.admin import create_topic
+from pykafka_core.client.cluster import Client
+from pykafka_core.client.consumer import Consumer, ConsumerSettings
+from pykafka_core.client.producer import Producer
 from running import Ran, run_inside, run_ours
 
 NEW = ("--consumer-property", "group.protocol=consumer")
@@ -98,6 +105,52 @@ def test_the_performance_test_reads_by_the_newer_protocol(broker: brokers.Broker
     assert group_type(broker, group_id) == "Consumer"
     fill(broker, topic, 50, 53)
     assert read(broker, group_id, 3, "--topic", topic, *NEW) == [50, 51, 52]
+
+
+STORY = r"""
+kafka-console-producer --topic starts << a\nb\n
+kafka-console-consumer --topic starts --max-messages 2 --command-property auto.offset.reset=earliest
+kafka-console-consumer --topic starts --max-messages 2 --command-property auto.offset.reset=by_duration:PT1H
+kafka-console-consumer --topic starts --command-property auto.offset.reset=none
+kafka-console-consumer --topic starts --command-property auto.offset.reset=by_duration:-PT1H
+kafka-console-consumer --topic starts --command-property auto.offset.reset=sometime
+kafka-console-consumer --topic starts --group starters --command-property auto.offset.reset=none
+kafka-console-consumer --topic starts --group starters --max-messages 2 --from-beginning --command-property group.protocol=consumer
+kafka-consumer-groups --describe --group starters
+kafka-consumer-groups --describe --group starters --state
+kafka-consumer-groups --delete --group starters
+kafka-topics --delete --topic starts
+"""  # noqa: E501
+
+
+@pytest.mark.timeout(300)
+def test_where_a_consumer_begins_is_told_alike_by_both(ours: brokers.Broker, kafka: brokers.Broker) -> None:
+    assert_one_answer(STORY, ours, kafka)
+
+
+def test_by_duration_leaves_out_what_is_older(ours: brokers.Broker) -> None:
+    topic = f"ages-{uuid.uuid4().hex[:8]}"
+
+    async def fill_and_read() -> list[bytes | None]:
+        async with Client([ours.address]) as client:
+            await create_topic(client, topic, partition_count=2)
+            producer = Producer(client)
+            now = time.time_ns() // 1_000_000
+            for age, partition in ((7200, 0), (1800, 0), (7200, 1)):
+                value = b"%d" % age
+                await producer.send(topic, value, partition=partition, timestamp_ms=now - 1000 * age)
+            await producer.close()
+            settings = ConsumerSettings.load({"auto.offset.reset": "by_duration:PT1H"})
+            consumer = Consumer(client, settings)
+            assert settings.reset_to is not None
+            consumer.assign({(topic, partition): settings.reset_to for partition in range(2)})
+            found = await consumer.poll(5)
+            # Where all is older, it begins behind the last one.
+            assert consumer.position(topic, 1) == 1
+            await consumer.close()
+            return [each.record.value for each in found]
+
+    assert asyncio.run(fill_and_read()) == [b"1800"]
 
 
 def refused(*words: str) -> Ran:
