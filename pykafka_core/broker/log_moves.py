@@ -269,9 +269,10 @@ async def see_through(work: Coroutine[Any, Any, T]) -> T:
 
 
 def first_offset(source: Log) -> int:
-    """Where a copy has to begin: with the batch that holds the log start offset."""
+    """Where a copy has to begin: with the batch that holds the log start offset, or there, where compaction has taken
+    what stood at it. A log does not begin later for having moved: who reads from its start would be out of range."""
     batch = source.read(source.log_start_offset, 1)
-    return BatchHeader.load(batch).base_offset if batch else source.log_end_offset
+    return min(BatchHeader.load(batch).base_offset, source.log_start_offset) if batch else source.log_start_offset
 
 
 def is_almost_there(move: Move) -> bool:

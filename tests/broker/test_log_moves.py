@@ -212,6 +212,17 @@ async def test_a_log_that_begins_inside_a_batch(parts: Parts) -> None:
     assert parts.at(1)
 
 
+async def test_a_log_whose_first_records_were_compacted_begins_where_it_did(parts: Parts) -> None:
+    for offset in (7, 8, 12):
+        parts.log.append_as_follower(encode([(offset, 1_700_000_000_000, b"k", b"v")], leader_epoch=0))
+    for place in (1, 0):
+        await parts.move(place)
+        assert (parts.log.log_start_offset, parts.log.log_end_offset) == (0, 13)
+        # Who reads from the start is not out of range.
+        assert BatchHeader.load(parts.log.read(0)).base_offset == 7
+        assert parts.at(place)
+
+
 @pytest.mark.parametrize("filled", [0, 30])
 async def test_an_empty_log_keeps_its_offsets(parts: Parts, filled: int) -> None:
     parts.fill(filled)

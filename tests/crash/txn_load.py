@@ -405,6 +405,10 @@ def drain(history: TxnHistory, bootstrap: str, topic: str, partitions: int) -> i
                 while True:
                     answer = client.call(fetch_request(topic, partition, offset, committed=committed), 11)
                     found = answer.responses[0].partitions[0]
+                    if found.error_code in (E.UNKNOWN_TOPIC_OR_PARTITION, E.NOT_LEADER_OR_FOLLOWER):
+                        assert time.monotonic() < deadline, found
+                        time.sleep(0.01)
+                        continue  # its replica moves
                     assert found.error_code == 0, found
                     stable, high = found.last_stable_offset, found.high_watermark
                     history.marks.append((partition, found.log_start_offset, stable, high, high))
