@@ -75,7 +75,7 @@ OTHERWISE = {
     "log.cleaner.threads=2": "our cleaner has one thread",
     "kafka-configs --bootstrap-server HOST:9092 --describe --entity-type brokers --entity-name 1": "as above",
     "kafka-features --bootstrap-server HOST:9092 describe": "our broker has other features; test_small_tools.py",
-    "kafka-topics ": "the help has texts of our own; test_help.py looks at it",
+    "kafka-topics ": "the help has texts of our own; test_entry_points.py looks at it",
     "kafka-topics --bootstrap-server 127.0.0.1:1 --list --command-config /dev/null": "takes a minute; test_topics.py",
 }
 
