@@ -23,14 +23,14 @@ from harness.broker import Broker
 from harness.presence import MissingError, absent
 from harness.requests import create_topic
 
-pytestmark = [pytest.mark.row("kafka streams"), pytest.mark.timeout(300)]
+pytestmark = [pytest.mark.row("kafka streams"), pytest.mark.timeout(420)]
 
 JARS = jars.BUILD / f"streams-{jars.VERSION}"
 SOURCE = Path(__file__).resolve().parent / "streams" / "Regions.java"
 CLASSES = jars.BUILD / "streams-classes"
 PARTITIONS, VIEWS, USERS, REGIONS = 3, 3000, 50, 4
 START_MS, STEP_MS, WINDOW_MS = 1_700_000_000_000, 10, 10_000
-WAIT_S = 150
+WAIT_S = 240
 
 
 def compile_program() -> str:
