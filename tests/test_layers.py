@@ -38,6 +38,9 @@ MODULE_MAY_ALSO_IMPORT: dict[str, set[str]] = {
     "pykafka_core.client.load": {"native"},
 }
 
+# Modules that belong to no package and that every package may import.
+PRIVATE = {"_dataclass", "_later_log", "_plain_asyncio", "_version"}
+
 # The event loop belongs to those who run one.
 ASYNCIO_PACKAGES = {"client", "broker", "tools", "testing"}
 # A coordinator is `step(event, now) -> effects`: anything else it could learn or do is an event or an effect.
@@ -104,7 +107,7 @@ def python_violations(path: str, text: str) -> Iterator[str]:
     is_package = parts[-1] == "__init__"
     module = ".".join(parts[:-1] if is_package else parts)
     own = module.split(".")[1] if "." in module else None
-    if own is not None and own not in MAY_IMPORT and own not in ("_version", "_dataclass", "_later_log"):
+    if own is not None and own not in MAY_IMPORT and own not in PRIVATE:
         yield f"{path}: {own} has no place in the table of tests/test_layers.py"
         return
     allowed = MAY_IMPORT.get(own or "", set()) | {
@@ -120,7 +123,7 @@ def python_violations(path: str, text: str) -> Iterator[str]:
                 yield f"{where}: a coordinator is pure, but imports {top}"
             continue
         target = rest[0] if rest else None
-        if target is None or target in {own, "_version", "__version__", "_dataclass", "_later_log"}:
+        if target is None or target in {own, "__version__", *PRIVATE}:
             continue
         if target not in MAY_IMPORT:
             yield f"{where}: imports {name}, which is no package of the table in tests/test_layers.py"

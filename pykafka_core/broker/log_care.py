@@ -106,8 +106,9 @@ class LogCare:
             await asyncio.sleep(SWEEP_INTERVAL_S)
 
     async def _clean(self) -> None:
-        # What it needs is imported when clients are being served already.
-        await asyncio.sleep(0)
+        # What it needs is imported when there is something for it.
+        while not any(topic.settings.compacted for topic in self._topics.all()):  # noqa: ASYNC110
+            await asyncio.sleep(SWEEP_INTERVAL_S)
         from pykafka_core.broker.cleaner import Cleaner
 
         await Cleaner(topics=self._topics, log_dirs=self._log_dirs, configs=self._configs).run()

@@ -13,6 +13,7 @@ import sys
 from collections.abc import Callable, Sequence
 
 from pykafka_core._later_log import hold_lines, release_lines
+from pykafka_core._plain_asyncio import load_plain_asyncio
 from pykafka_core.broker.config import BrokerConfig
 from pykafka_core.broker.errors import HaltError, StartError
 from pykafka_core.broker.limits import raise_file_limit
@@ -39,6 +40,7 @@ def run_broker(
             release_lines()
             gc.freeze()
             gc.enable()
+            load_plain_asyncio()
             import asyncio
 
             asyncio.run(broker.serve())

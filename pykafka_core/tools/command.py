@@ -11,6 +11,7 @@ from collections.abc import Awaitable, Callable, Sequence
 from typing import TYPE_CHECKING, TypeVar
 
 from pykafka_core._dataclass import dataclass
+from pykafka_core._plain_asyncio import load_plain_asyncio
 from pykafka_core.tools.options import OPTIONAL, Options, UsageError, parse_options
 
 if TYPE_CHECKING:
@@ -236,6 +237,7 @@ def load_settings(path: str | None, client_id: str = "adminclient-1") -> ClientS
 
 def run_with_client(servers: str, settings: ClientSettings, work: Callable[[Client], Awaitable[T]]) -> T:
     """Run `work` with a client of this cluster, in an event loop of its own. Raises ToolError, KafkaError."""
+    load_plain_asyncio()
     import asyncio
 
     from pykafka_core.client.cluster import Client

@@ -15,6 +15,10 @@ import sys
 import tomllib
 from pathlib import Path
 
+import pytest
+
+from tests.broker.processes import broker_process
+from tests.broker.raw_client import create_topic
 from tests.costs.test_costs import needs
 
 HERE = Path(__file__).resolve().parent
@@ -66,3 +70,17 @@ def test_instructions(tmp_path: Path) -> None:
     cost = instructions(PROGRAM, tmp_path / "data") - instructions("-c", "pass")
     print(f"{cost} instructions from the first import to the first answer")
     assert 0 < cost <= LIMITS["instructions"]
+
+
+def test_memory_of_an_idle_broker(tmp_path: Path) -> None:
+    if not Path("/proc/self/status").exists():
+        pytest.skip("no /proc")
+    with broker_process(tmp_path) as broker:
+        broker.await_ready()
+        with broker.client() as client:
+            create_topic(client, "t")
+        status = Path(f"/proc/{broker.process.pid}/status").read_text()
+        assert broker.stop() == 0
+    size_kb = int(re.search(r"VmRSS:\s+(\d+) kB", status)[1])
+    print(f"{size_kb} kB")
+    assert 0 < size_kb <= LIMITS["memory_kb"]
