@@ -84,6 +84,7 @@ def test_start_after_a_kill(benchmark: Any, folder: Path) -> None:
         pytest.skip(f"no room for {LOG_GB} GB below {folder}")
     answers: list[float] = []
     acknowledged: list[float] = []
+    cpu: list[float] = []
     with BrokerProcess(data=folder / "data") as broker:
         with broker.connect() as connection:
             raw_client.create_topic(connection, "big", PARTITIONS, retention_ms=-1)
@@ -94,6 +95,7 @@ def test_start_after_a_kill(benchmark: Any, folder: Path) -> None:
             began = time.monotonic()
             broker.start()
             answers.append(broker.first_answer_s)
+            cpu.append(broker.first_answer_cpu_s)
             with broker.connect() as connection:
                 connection.sendall(frame)
                 raw_client.check_produced(raw_client.receive_frame(connection))
@@ -103,6 +105,7 @@ def test_start_after_a_kill(benchmark: Any, folder: Path) -> None:
     benchmark.extra_info.update(
         log_bytes=size_bytes,
         first_answer_ms=round(statistics.median(answers) * 1e3, 1),
+        first_answer_cpu_ms=round(statistics.median(cpu) * 1e3, 1),
         first_acknowledgement_ms=round(statistics.median(acknowledged) * 1e3, 1),
     )
 
