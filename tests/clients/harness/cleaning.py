@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import resource
 import subprocess
+from collections.abc import Sequence
 from pathlib import Path
 from typing import NamedTuple
 
@@ -30,11 +31,11 @@ class Cleaned(NamedTuple):
 
 
 class KafkaCleaner:
-    def __init__(self, *, jvm: tuple[str, ...] = tuple(jars.JVM)) -> None:
+    def __init__(self, *, jvm: Sequence[str] = ()) -> None:
+        """`jvm`: java and its options, in place of those for short lives."""
         jars.compile_programs()
-        self._process = subprocess.Popen(
-            [*jvm, "-cp", jars.classpath(), "Cleaning"], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
-        )
+        command = [*jvm, "-cp", jars.classpath(), "Cleaning"] if jvm else jars.program("Cleaning")
+        self._process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
 
     def clean(self, directory: Path, job: Job) -> Cleaned:
         assert self._process.stdin
