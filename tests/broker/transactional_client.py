@@ -85,8 +85,14 @@ class Producer:
         partition_data = PartitionProduceData(index=partition, records=builder.finish())
         data = TopicProduceData(name=topic, partition_data=[partition_data])
         request = ProduceRequest(transactional_id=self.id, acks=-1, timeout_ms=5000, topic_data=[data])
-        answer = self.client.call(request, version or (12 if self.version == 2 else 11))
-        code: int = answer.responses[0].partition_responses[0].error_code
+        deadline = time.monotonic() + 60
+        while True:
+            answer = self.client.call(request, version or (12 if self.version == 2 else 11))
+            code: int = answer.responses[0].partition_responses[0].error_code
+            # A coordinator that loads, in the words of Produce: clients ask again.
+            if code != E.NOT_ENOUGH_REPLICAS or time.monotonic() > deadline:
+                break
+            time.sleep(0.01)
         if not code:
             self.sequences[topic, partition] = sequence + 1
         return code
