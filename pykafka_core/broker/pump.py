@@ -43,6 +43,7 @@ class Pump:
         self._frame_size_max: Final = frame_size_max
         self._refusals: Final = RateLimit()
         self._failures: Final = RateLimit()
+        self._flush_due = False
         self.running: Final[set[asyncio.Task[None]]] = set()
         """Requests whose handlers are waiting for something."""
 
@@ -81,7 +82,7 @@ class Pump:
 
     async def _finish(self, request: Request, answer: Awaitable[bytes | None]) -> None:
         try:
-            self._server.reply(request.token, await answer)
+            self._reply_soon(request, await answer)
         except CloseConnection as refusal:
             self._refuse(request, refusal)
         except asyncio.CancelledError:
@@ -89,6 +90,17 @@ class Pump:
             raise
         except Exception:
             self._fail(request)
+
+    def _reply_soon(self, request: Request, answer: bytes | None) -> None:
+        """With the answers of all other handlers that end in this turn of the loop."""
+        self._server.reply_later(request.token, answer)
+        if not self._flush_due:
+            self._flush_due = True
+            asyncio.get_running_loop().call_soon(self._flush)
+
+    def _flush(self) -> None:
+        self._flush_due = False
+        self._server.flush_replies()
 
     def _refuse(self, request: Request, refusal: CloseConnection) -> None:
         self._server.reply(request.token, None, close=True)
