@@ -1,6 +1,6 @@
 """What safety costs: a start after a kill, answers that wait for the disk, and retention and compaction beside produce.
 
-The goals are issue 5's: after kill -9 on the same boot a broker on 10 GB of log answers in 200 ms; with
+The goals: after kill -9 on the same boot a broker on 10 GB of log answers in 200 ms; with
 flush.messages=1, 50 connections have ten times what one sync for each request allows; with retention and compaction at
 work the 99th percentile of produce is at most twice what it is with the same load and neither of them.
 

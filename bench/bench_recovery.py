@@ -1,7 +1,7 @@
 """Opening a log after an unclean stop: the scan of everything, and the look at the tail when only the process died.
 
 Method: one thread, a log of 1 GiB in the page cache, batches of several sizes. `bytes` is what is read; the goal of a
-scan is 2 GB/s for each core (issue 5).
+scan is 2 GB/s for each core.
 """
 
 import pytest
