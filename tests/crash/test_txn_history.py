@@ -323,6 +323,107 @@ def test_each_anomaly_is_found_by_its_rule(rule: str, spoil: Callable[[TxnHistor
         assert any(problem.startswith(rule) for problem in history.problems(drained=True)), seed
 
 
+# ---- copying
+
+
+FILLER, COPIER, FROM, TO = 1, 0, 1, 0
+
+
+def copying_story(seed: int) -> TxnHistory:
+    """A partition of transactions, some aborted, copied in transactions, some aborted; the last records are left."""
+    chance, history = random.Random(seed), TxnHistory()
+    history.copies(0, FROM)
+    log: list[tuple[int, int]] = []  # offset and number of what is committed
+    stored: list[tuple[int, Txn]] = []  # by partition
+    offset = number = 0
+    for filling in range(12):
+        txn = history.txns[history.began(FILLER, 0)]
+        aborts = filling != 11 and chance.random() < 0.3
+        for _ in range(chance.randint(1, 5)):
+            history.sent(txn.number, FROM, number, number, OK, offset, history.moment())
+            log += [] if aborts else [(offset, number)]
+            number, offset = number + 1, offset + 1
+        history.asked_to_end(txn.number, commit=not aborts)
+        history.ended(txn.number, FAILED if aborts else OK)
+        stored.append((FROM, txn))
+        offset += 1  # the marker
+    at = committed = copy = place = 0
+    while at < len(log) - 2:
+        some, aborts = log[at:-2][: chance.randint(1, 4)], chance.random() < 0.3
+        txn = history.txns[history.began(COPIER, 0)]
+        for source in some:
+            history.polled(READERS + txn.number, FROM, source[0], (FILLER, source[1]), source[1], reader=txn.number)
+            history.sent(txn.number, TO, copy, source[1], OK, place, history.moment(), (FILLER, source[1]))
+            copy, place = copy + 1, place + 1
+        place += 1
+        history.consumed(txn.number, 0, committed, some[-1][0] + 1)
+        history.asked_to_end(txn.number, commit=not aborts)
+        history.ended(txn.number, FAILED if aborts else OK)
+        stored.append((TO, txn))
+        if not aborts:
+            at, committed = at + len(some), some[-1][0] + 1
+        history.committed(0, committed, history.moment())
+    for partition, txn in stored:
+        for send in txn.sends:
+            row = DRAIN, partition, send.offset, (txn.producer, send.sequence), send.content
+            history.found_stored(*row)
+            if txn.outcome == OK:
+                history.polled(*row)
+    return history
+
+
+def copies(history: TxnHistory, outcome: int) -> list[Send]:
+    return [send for txn in txns(history, outcome) if txn.producer == COPIER for send in txn.sends]
+
+
+def copied_twice(history: TxnHistory) -> None:
+    one, other = copies(history, OK)[:2]
+    one.source = other.source
+
+
+def copied_although_aborted(history: TxnHistory) -> None:
+    aborted = next(txn for txn in txns(history, FAILED) if txn.producer == FILLER)
+    copies(history, OK)[0].source = FILLER, aborted.sends[0].sequence
+
+
+def copied_and_not_passed(history: TxnHistory) -> None:
+    """A record beyond the group's offset was copied with those before it."""
+    passed = {send.source for send in copies(history, OK)}
+    left = [t for t in txns(history, OK) if t.producer == FILLER][-1].sends[-1]
+    assert (FILLER, left.sequence) not in passed
+    copies(history, OK)[-1].source = FILLER, left.sequence
+
+
+def passed_and_not_copied(history: TxnHistory) -> None:
+    """It was consumed, and nothing was made of it, as if the consumer had never been shown it."""
+    txn = next(txn for txn in txns(history, OK) if txn.producer == COPIER)
+    gone = txn.sends.pop()
+    for polls in (history.polls, history.stored):
+        polls[:] = [poll for poll in polls if poll.value != (COPIER, gone.sequence)]
+
+
+COPYING_ANOMALIES = [copied_twice, copied_although_aborted, copied_and_not_passed, passed_and_not_copied]
+
+
+def test_clean_copies_raise_no_alarm() -> None:
+    for seed in range(200):
+        assert copying_story(seed).problems(drained=True) == [], seed
+
+
+@pytest.mark.parametrize("spoil", COPYING_ANOMALIES, ids=lambda spoil: spoil.__name__)
+def test_a_copy_too_many_or_too_few_is_found(spoil: Callable[[TxnHistory], None]) -> None:
+    found = 0
+    for seed in range(30):
+        history = copying_story(seed)
+        if {txn.outcome for txn in history.txns if txn.producer == FILLER} == {OK}:
+            continue
+        spoil(history)
+        found += 1
+        problems = history.problems(drained=True)
+        assert any(problem.startswith("T4: of ") for problem in problems), (seed, problems)
+    assert found > 20
+
+
 def test_what_is_stored_is_judged_whether_it_is_committed_or_not() -> None:
     history = story(5, steps=300)
     txn = txns(history, FAILED)[0]

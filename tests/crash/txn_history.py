@@ -2,7 +2,7 @@
 
     history = TxnHistory()
     txn = history.began(producer, incarnation)   a transaction, after the so-manyth InitProducerId of a transactional id
-    history.sent(txn, partition, sequence, content, outcome, offset, asked)
+    history.sent(txn, partition, sequence, content, outcome, offset, asked, source)     source: what it was made of
     history.consumed(txn, place, first, end)     the transaction holds offset `end` of the group for `place`
     history.asked_to_end(txn, commit=True)       before the first EndTxn leaves
     history.ended(txn, outcome)                  OK: the commit was acknowledged; FAILED: it certainly did not commit
@@ -10,6 +10,7 @@
     history.polled(session, partition, offset, value, content, reader=txn)     by a read_committed consumer
     history.found_stored(session, partition, offset, value, content)           by a read_uncommitted one
     history.committed(place, offset, asked)      what OffsetFetch (require_stable) answered
+    history.copies(place, partition)             each record of this partition is to be made into one, by that group
     problems = history.problems(drained=True)
 
 A moment is a number that only rises (`moment`), taken before a request leaves and after an answer has come, so that
@@ -22,7 +23,8 @@ all that was acknowledged (by a read_uncommitted drain), and of what was committ
 | T2 | of a transaction all is seen, in all partitions, or nothing |
 | T3 | what is seen of a producer in a partition is in the order in which it was sent, over all its transactions |
 | T4 | a group's offsets move if and only if the transaction that holds them commits: what transactions that are seen \
-have consumed follows one another without gap or overlap up to the committed offset |
+have consumed follows one another without gap or overlap up to the committed offset; where a partition is copied, of \
+each of its records below that offset one record is seen, and none of what is beyond or was aborted |
 | T5 | a fenced producer commits nothing and writes nothing any more |
 | T6 | no aborted read (G1a), no intermediate read (G1b), no transactions that have read each other (G1c over wr) |
 
@@ -34,9 +36,10 @@ Threads: any; one lock.
 
 from __future__ import annotations
 
+import bisect
 import itertools
 import threading
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from typing import Final
@@ -56,6 +59,7 @@ class Send:
     outcome: int
     offset: int
     asked: int
+    source: Value | None = None
 
 
 @dataclass(slots=True)
@@ -99,6 +103,8 @@ class TxnHistory:
         """What a read_uncommitted consumer has read of everything that is stored."""
         self.fences: Final[dict[tuple[int, int], int]] = {}
         self.observations: Final[list[Observation]] = []
+        self.copied: Final[dict[int, int]] = {}
+        """The partition that each place is the group's offset of."""
         self.marks: Final[list[tuple[int, int, int, int, int]]] = []
         self._moment = 0
         self._lock: Final = threading.Lock()
@@ -116,9 +122,10 @@ class TxnHistory:
             return len(self.txns) - 1
 
     def sent(
-        self, txn: int, partition: int, sequence: int, content: int, outcome: int, offset: int, asked: int
-    ) -> None:
-        self.txns[txn].sends.append(Send(partition, sequence, content, outcome, offset, asked))
+        self, txn: int, partition: int, sequence: int, content: int, outcome: int, offset: int, asked: int,
+        source: Value | None = None,
+    ) -> None:  # fmt: skip
+        self.txns[txn].sends.append(Send(partition, sequence, content, outcome, offset, asked, source))
 
     def consumed(self, txn: int, place: int, first: int, end: int) -> None:
         self.txns[txn].consumed.append((place, first, end))
@@ -148,6 +155,9 @@ class TxnHistory:
         observation = Observation(place, offset, asked, self.moment())
         with self._lock:
             self.observations.append(observation)
+
+    def copies(self, place: int, partition: int) -> None:
+        self.copied[place] = partition
 
     # ---- judging
 
@@ -215,6 +225,7 @@ class Judgement:
         yield self.offsets_when_asked()
         if drained:
             yield self.offsets_in_the_end()
+            yield self.copied_once()
         yield self.fenced_for_good()
         yield self.no_aborted_read()
         yield self.no_intermediate_read()
@@ -262,21 +273,27 @@ class Judgement:
     # ---- T4
 
     def offsets_when_asked(self) -> Iterator[str]:
-        by_place: dict[int, list[tuple[Txn, int]]] = defaultdict(list)
-        for txn in self.history.txns:
+        first_asked: dict[tuple[int, int], int] = {}
+        """When the first transaction that may have committed this offset of a place was asked to."""
+        committed: dict[int, list[tuple[int, int, int]]] = defaultdict(list)
+        """By place, in order of time: when a commit was answered, the highest offset so far, and whose that is."""
+        for txn in sorted(self.history.txns, key=lambda txn: txn.end_answered):
             for place, _, end in txn.consumed:
-                by_place[place].append((txn, end))
+                if txn.outcome != FAILED:
+                    first_asked[place, end] = min(first_asked.get((place, end), NEVER), txn.end_asked)
+                before = committed[place][-1] if committed[place] else (-1, 0, -1)
+                if txn.outcome == OK:
+                    committed[place].append((txn.end_answered, *max((end, txn.number), before[1:])))
         for each in self.history.observations:
-            holders = [txn for txn, end in by_place[each.place] if end == each.offset]
-            may = [t for t in holders if t.outcome != FAILED and t.end_asked < each.answered]
-            if each.offset > 0 and not may:
+            if each.offset > 0 and first_asked.get((each.place, each.offset), NEVER) >= each.answered:
                 yield f"T4: offset {each.offset} of group {each.place} is of no transaction that may have committed"
-            for txn, end in by_place[each.place]:
-                if txn.outcome == OK and txn.end_answered < each.asked and end > each.offset:
-                    yield (
-                        f"T4: transaction {txn.number} had committed offset {end} of group {each.place}, and "
-                        f"{each.offset} was fetched after it"
-                    )
+            ends = committed[each.place]
+            at = bisect.bisect_left(ends, (each.asked,)) - 1
+            if at >= 0 and ends[at][1] > each.offset:
+                yield (
+                    f"T4: transaction {ends[at][2]} had committed offset {ends[at][1]} of group {each.place}, and "
+                    f"{each.offset} was fetched after it"
+                )
 
     def offsets_in_the_end(self) -> Iterator[str]:
         last: dict[int, int] = {each.place: each.offset for each in self.history.observations}
@@ -294,6 +311,23 @@ class Judgement:
                 at = end
             if last.get(place, 0) != at:
                 yield f"T4: what is seen was made of group {place} up to {at}, and its offset is {last.get(place)}"
+
+    def copied_once(self) -> Iterator[str]:
+        last: dict[int, int] = {each.place: each.offset for each in self.history.observations}
+        place_of = {partition: place for place, partition in self.history.copied.items()}
+        made = Counter(
+            send.source for txn in self.history.txns for send in txn.sends if (txn.producer, send.sequence) in self.seen
+        )
+        for txn in self.history.txns:
+            for send in txn.sends:
+                if send.partition not in place_of:
+                    continue
+                place, value = place_of[send.partition], (txn.producer, send.sequence)
+                to_copy = txn.outcome != FAILED and value in self.seen and send.offset < last.get(place, 0)
+                if made[value] != to_copy:
+                    what = "aborted " * (txn.outcome == FAILED) + f"{value[0]}:{value[1]}"
+                    where = f"{send.partition}:{send.offset}, and group {place} stands at {last.get(place, 0)}"
+                    yield f"T4: of {what} {made[value]} copies are seen; it stands at {where}"
 
     # ---- T5
 

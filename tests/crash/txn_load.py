@@ -394,13 +394,15 @@ def content(record: records.Record) -> int:
     return content_of(record.key, record.value, record.timestamp)
 
 
-def drain(history: TxnHistory, bootstrap: str, topic: str, partitions: int) -> int:
+def drain(history: TxnHistory, bootstrap: str, topic: str, partitions: int, *, numbered_from: int = 0) -> int:
     """Read all partitions to their ends, as either kind of consumer. Returns the number of committed records.
+    `numbered_from`: what partition 0 is called in the history, which may be of several topics.
     Raises AssertionError where a last stable offset does not reach the end."""
     count = 0
     with RawClient(bootstrap) as client:
         for committed in (True, False):
             for partition in range(partitions):
+                number = numbered_from + partition
                 offset, deadline = 0, time.monotonic() + PASSING_S
                 while True:
                     answer = client.call(fetch_request(topic, partition, offset, committed=committed), 11)
@@ -411,13 +413,13 @@ def drain(history: TxnHistory, bootstrap: str, topic: str, partitions: int) -> i
                         continue  # its replica moves
                     assert found.error_code == 0, found
                     stable, high = found.last_stable_offset, found.high_watermark
-                    history.marks.append((partition, found.log_start_offset, stable, high, high))
+                    history.marks.append((number, found.log_start_offset, stable, high, high))
                     for record in shown(found, offset):
                         if committed:
-                            history.polled(DRAIN, partition, record.offset, value_of(record), content(record))
+                            history.polled(DRAIN, number, record.offset, value_of(record), content(record))
                             count += 1
                         else:
-                            history.found_stored(DRAIN, partition, record.offset, value_of(record), content(record))
+                            history.found_stored(DRAIN, number, record.offset, value_of(record), content(record))
                     offset = next_offset(found, offset)
                     if offset >= high:
                         break
