@@ -151,9 +151,7 @@ def test_apache_kafka_goes_on_where_we_were_killed(tmp_path: Path) -> None:
         before = picture(ours)
         states = {each["group_id"]: each["group_state"] for each in before[1]}
         assert {name for name, state in states.items() if state == "Reconciling"} == {"mixed", "static", "two"}
-        assert ours.process
-        ours.process.kill()
-        ours.process.wait()
+        ours.kill()
         files = sorted(ours.data.glob("__consumer_offsets-*/*.log"))
         done = jars.java(
             "org.apache.kafka.tools.DumpLogSegments", "--offsets-decoder", "--files", ",".join(map(str, files))

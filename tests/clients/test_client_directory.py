@@ -57,13 +57,10 @@ KEYS = 40
 
 
 def end(broker: Broker, how: str) -> None:
-    assert broker.process
     if how == "stopped":
         broker.stop()
     else:
-        broker.process.kill()
-        broker.process.wait()
-        broker.process = None
+        broker.kill()
 
 
 def fill(broker: Broker) -> int:

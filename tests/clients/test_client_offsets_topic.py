@@ -263,9 +263,7 @@ def test_apache_kafka_goes_on_where_we_stopped(tmp_path: Path, clean: bool) -> N
         if clean:
             ours.stop()
         else:
-            assert ours.process
-            ours.process.kill()
-            ours.process.wait()
+            ours.kill()
         dumped = dump(ours.data)
         assert dumped.count('key: {"type":"1"') == 3 * PARTITIONS + 2 + 1 + 1 + 2 + 1, "offsets and one tombstone"
         assert dumped.count('key: {"type":"2"') >= 6

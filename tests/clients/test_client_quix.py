@@ -11,9 +11,6 @@ from __future__ import annotations
 
 import os
 import random
-import subprocess
-import threading
-import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -22,7 +19,9 @@ import pytest
 from harness import jars
 from harness.broker import Broker
 from harness.presence import absent
+from harness.programs import Program, die_in_turn
 from harness.requests import create_topic
+from harness.watching import Watcher
 
 PYTHON = jars.BUILD / "quix" / "bin" / "python"
 PROGRAM = Path(__file__).resolve().parent / "streams" / "quix_counts.py"
@@ -35,44 +34,15 @@ SEED = os.environ.get("KC_TEST_SEED", "")
 pytestmark = [pytest.mark.row("quix streams"), pytest.mark.timeout(WAIT_S + 150)]
 
 
-class Programs:
-    """One program at a time; the next one comes when it is gone."""
-
-    def __init__(self, bootstrap: str, folder: Path) -> None:
-        self.starts = 0
-        self.log = folder / "quix.log"
-        self._command = [str(PYTHON), str(PROGRAM), bootstrap, str(folder / "state")]
-        self._stopping = threading.Event()
-        self._process: subprocess.Popen[bytes] | None = None
-        self._thread = threading.Thread(target=self._run)
-        self._thread.start()
-
-    def _run(self) -> None:
-        while not self._stopping.is_set():
-            self.starts += 1
-            with self.log.open("ab") as log:
-                self._process = subprocess.Popen(self._command, stdin=subprocess.DEVNULL, stdout=log, stderr=log)
-            self._process.wait()
-            self._stopping.wait(0.1)
-
-    def kill(self) -> None:
-        if self._process is not None:
-            self._process.kill()
-
-    def stop(self) -> None:
-        self._stopping.set()
-        self.kill()
-        self._thread.join()
-
-
 @pytest.fixture
-def programs(tmp_path: Path) -> Iterator[Callable[[str], Programs]]:
-    made: list[Programs] = []
+def program(tmp_path: Path) -> Iterator[Callable[[str], Program]]:
+    made: list[Program] = []
 
-    def start(bootstrap: str) -> Programs:
+    def start(bootstrap: str) -> Program:
         if not PYTHON.exists():
             absent("no environment with Quix Streams (ci/clients makes it)")
-        made.append(Programs(bootstrap, tmp_path))
+        command = [str(PYTHON), str(PROGRAM), bootstrap, str(tmp_path / "state")]
+        made.append(Program(lambda _: command, tmp_path / "quix.log"))
         return made[-1]
 
     yield start
@@ -90,37 +60,7 @@ def fill(bootstrap: str) -> None:
     assert producer.flush(60) == 0
 
 
-class Reader:
-    """Reads what is committed in "counts", in the background, as it comes."""
-
-    def __init__(self, bootstrap: str) -> None:
-        self.seen: list[tuple[str, str]] = []
-        self._bootstrap = bootstrap
-        self._stopping = threading.Event()
-        self._thread = threading.Thread(target=self._run)
-        self._thread.start()
-
-    def _run(self) -> None:
-        from confluent_kafka import Consumer, TopicPartition
-
-        consumer = Consumer({
-            "bootstrap.servers": self._bootstrap, "group.id": "reader", "isolation.level": "read_committed",
-            "enable.auto.commit": False, "reconnect.backoff.max.ms": 200, "metadata.recovery.strategy": "none",
-        })  # fmt: skip
-        consumer.assign([TopicPartition("counts", index, 0) for index in range(PARTITIONS)])
-        while not self._stopping.is_set():
-            message = consumer.poll(0.1)
-            if message is not None and not message.error():
-                self.seen.append((message.key().decode(), message.value().decode()))
-        consumer.close()
-
-    def stop(self) -> None:
-        self._stopping.set()
-        self._thread.join()
-
-
-def test_exactly_once(own_broker: Callable[..., Broker], programs: Callable[[str], Programs]) -> None:
-    chance = random.Random(f"{SEED} quix")
+def test_exactly_once(own_broker: Callable[..., Broker], program: Callable[[str], Program]) -> None:
     broker = own_broker(
         group_min_session_timeout_ms=500, group_initial_rebalance_delay_ms=100,
         offsets_topic_num_partitions=5, transaction_state_log_num_partitions=5,
@@ -128,37 +68,17 @@ def test_exactly_once(own_broker: Callable[..., Broker], programs: Callable[[str
     for topic in ("numbers", "counts"):
         create_topic(broker.address, topic, PARTITIONS)
     fill(broker.bootstrap)
-    running = programs(broker.bootstrap)
-    reader = Reader(broker.bootstrap)
+    running = program(broker.bootstrap)
+    watcher = Watcher(broker, "counts", PARTITIONS)
     try:
-        deadline = time.monotonic() + WAIT_S
-
-        def await_seen(count: int) -> None:
-            while len(reader.seen) < count and time.monotonic() < deadline:
-                time.sleep(0.02)
-
-        for number in range(1, KILLS + 1):
-            await_seen(COUNT * number // (KILLS + 2))
-            time.sleep(chance.random() * 0.2)  # anywhere in a transaction
-            if number % 2:
-                running.kill()
-            else:
-                assert broker.process
-                broker.process.kill()
-                broker.process.wait()
-                broker.start()
-        await_seen(COUNT)
-        time.sleep(1)  # whatever is too much would come now
+        deaths = [broker.crash if number % 2 else running.kill for number in range(KILLS)]
+        die_in_turn(lambda: len(watcher.seen), COUNT, deaths, random.Random(f"{SEED} quix"), WAIT_S)
+        watcher.read_to_end()  # whatever is too much has come then
     finally:
-        reader.stop()
-        running.stop()
-    log = running.log.read_text(errors="replace")[-2500:]
-    assert len(reader.seen) == COUNT, f"{len(reader.seen)} of {COUNT} in {WAIT_S} s\n{log}"
+        watcher.stop()
+    assert len(watcher.seen) == COUNT, f"{len(watcher.seen)} of {COUNT} in {WAIT_S} s\n{running.tail()}"
     assert running.starts > KILLS // 2
-    values: dict[str, list[str]] = {}
-    for key, value in reader.seen:
-        values.setdefault(key, []).append(value)
-    assert values == {
+    assert watcher.by_key() == {
         f"key-{key}": [f"{number}:{index + 1}" for index, number in enumerate(range(key, COUNT, KEYS))]
         for key in range(KEYS)
     }

@@ -7,6 +7,7 @@ acknowledged record lies at the offset its report named; with idempotence each n
 
 from __future__ import annotations
 
+import socket
 import threading
 import time
 from collections import Counter
@@ -20,11 +21,13 @@ from harness import jars
 from harness.broker import TARGET, Broker
 from harness.clients.base import BEGINNING
 from harness.clients.confluent_client import Confluent
+from harness.groups import await_that
 from harness.presence import MissingError, absent
 from harness.requests import create_topic, end_offsets
 
 pytestmark = [pytest.mark.row("restart under load"), pytest.mark.timeout(240)]
 PARTITIONS = 3
+FLOWING = 2000
 # Apache Kafka closes connections at a stop without answering what it has appended, and its producer snapshots keep only
 # the last batch of a producer. A repeat of an older one is then out of sequence, upon which Java takes a new epoch and
 # sends everything again: duplicates. One request in flight avoids that. We answer before we close, so five must do.
@@ -81,19 +84,23 @@ def java_load(bootstrap: str, topic: str, *, idempotent: bool, records: int, rat
 
 def await_growth(broker: Broker, topic: str) -> None:
     """Until the load is flowing, which after a start takes as long as the client's back-off."""
-    begin, deadline = sum(end_offsets(broker.address, topic).values()), time.monotonic() + 60
-    while sum(end_offsets(broker.address, topic).values()) < begin + 100:
-        assert time.monotonic() < deadline, "no load to stop the broker under"
-        time.sleep(0.02)
+    begin = sum(end_offsets(broker.address, topic).values())
+    await_that(lambda: sum(end_offsets(broker.address, topic).values()) >= begin + FLOWING, "the load flows")
+
+
+def await_caller(address: tuple[str, int]) -> None:
+    """Until the client has called and found no broker there."""
+    with socket.create_server(address) as vacant:
+        vacant.settimeout(60)
+        vacant.accept()[0].close()
 
 
 def stop_and_start(broker: Broker, topic: str, times: int) -> None:
     for _ in range(times):
         await_growth(broker, topic)
-        time.sleep(0.5)
         status = broker.stop()
         assert status == (143 if broker.target == "kafka" else 0)
-        time.sleep(0.3)
+        await_caller(broker.address)
         broker.start()
 
 

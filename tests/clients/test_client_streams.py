@@ -8,10 +8,10 @@ from one to what must be counted, each once and in order. KC_CLIENTS_TARGET=kafk
 
 from __future__ import annotations
 
+import os
+import random
 import shutil
 import subprocess
-import threading
-import time
 from collections import Counter
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -21,7 +21,9 @@ import pytest
 from harness import jars
 from harness.broker import Broker
 from harness.presence import MissingError, absent
+from harness.programs import Program, die_in_turn
 from harness.requests import create_topic
+from harness.watching import Watcher
 
 pytestmark = [pytest.mark.row("kafka streams"), pytest.mark.timeout(420)]
 
@@ -31,6 +33,7 @@ CLASSES = jars.BUILD / "streams-classes"
 PARTITIONS, VIEWS, USERS, REGIONS = 3, 3000, 50, 4
 START_MS, STEP_MS, WINDOW_MS = 1_700_000_000_000, 10, 10_000
 WAIT_S = 240
+SEED = os.environ.get("KC_TEST_SEED", "")
 
 
 def compile_program() -> str:
@@ -46,70 +49,23 @@ def compile_program() -> str:
     return f"{CLASSES}:{JARS}/*"
 
 
-class Program:
-    def __init__(self, classpath: str, bootstrap: str, folder: Path) -> None:
-        self.log = folder / "streams.log"
-        self.starts = 0
-        self._command = [*jars.QUICK, *jars.SMALL, "-cp", classpath, "Regions", bootstrap, str(folder / "state")]
-        self._process: subprocess.Popen[bytes] | None = None
-
-    def start(self) -> None:
-        self.starts += 1
-        with self.log.open("ab") as log:
-            self._process = subprocess.Popen(self._command, stdin=subprocess.DEVNULL, stdout=log, stderr=log)
-
-    def kill(self) -> None:
-        if self._process is not None:
-            self._process.kill()
-            self._process.wait()
-            self._process = None
-
-
 @pytest.fixture
 def program(tmp_path: Path) -> Iterator[Callable[[str], Program]]:
     made: list[Program] = []
 
     def start(bootstrap: str) -> Program:
         try:
-            made.append(Program(compile_program(), bootstrap, tmp_path))
+            classpath = compile_program()
         except MissingError as missing:
             absent(str(missing))
             raise
-        made[-1].start()
+        command = [*jars.QUICK, *jars.SMALL, "-cp", classpath, "Regions", bootstrap, str(tmp_path / "state")]
+        made.append(Program(lambda _: command, tmp_path / "streams.log"))
         return made[-1]
 
     yield start
     for each in made:
-        each.kill()
-
-
-class Reader:
-    """Reads what is committed in "counts", in the background, as it comes."""
-
-    def __init__(self, bootstrap: str) -> None:
-        self.seen: list[tuple[str, int]] = []
-        self._bootstrap = bootstrap
-        self._stopping = threading.Event()
-        self._thread = threading.Thread(target=self._run)
-        self._thread.start()
-
-    def _run(self) -> None:
-        from confluent_kafka import Consumer, TopicPartition
-
-        consumer = Consumer({
-            "bootstrap.servers": self._bootstrap, "group.id": "reader", "isolation.level": "read_committed",
-            "enable.auto.commit": False, "reconnect.backoff.max.ms": 200, "metadata.recovery.strategy": "none",
-        })  # fmt: skip
-        consumer.assign([TopicPartition("counts", index, 0) for index in range(PARTITIONS)])
-        while not self._stopping.is_set():
-            message = consumer.poll(0.1)
-            if message is not None and not message.error():
-                self.seen.append((message.key().decode(), int(message.value())))
-        consumer.close()
-
-    def stop(self) -> None:
-        self._stopping.set()
-        self._thread.join()
+        each.stop()
 
 
 def fill(bootstrap: str) -> Counter[str]:
@@ -129,7 +85,7 @@ def fill(bootstrap: str) -> Counter[str]:
     return expected
 
 
-def test_exactly_once_v2(own_broker: Callable[..., Broker], program: Callable[[str], Program], tmp_path: Path) -> None:
+def test_exactly_once_v2(own_broker: Callable[..., Broker], program: Callable[[str], Program]) -> None:
     broker = own_broker(
         group_min_session_timeout_ms=500, group_initial_rebalance_delay_ms=100,
         offsets_topic_num_partitions=5, transaction_state_log_num_partitions=5,
@@ -138,32 +94,13 @@ def test_exactly_once_v2(own_broker: Callable[..., Broker], program: Callable[[s
         create_topic(broker.address, topic, PARTITIONS)
     expected = fill(broker.bootstrap)
     running = program(broker.bootstrap)
-    reader = Reader(broker.bootstrap)
+    watcher = Watcher(broker, "counts", PARTITIONS)
     try:
-        deadline = time.monotonic() + WAIT_S
-
-        def await_seen(count: int) -> None:
-            while len(reader.seen) < count and time.monotonic() < deadline:
-                time.sleep(0.02)
-
-        await_seen(VIEWS // 5)
-        running.kill()
-        running.start()
-        await_seen(VIEWS * 2 // 5)
-        assert broker.process
-        broker.process.kill()
-        broker.process.wait()
-        broker.start()
-        await_seen(VIEWS * 3 // 5)
-        running.kill()
-        running.start()
-        await_seen(VIEWS)
-        time.sleep(1)  # whatever is too much would come now
+        deaths = [running.kill, broker.crash, running.kill]
+        die_in_turn(lambda: len(watcher.seen), VIEWS, deaths, random.Random(f"{SEED} streams"), WAIT_S)
+        watcher.read_to_end()  # whatever is too much has come then
     finally:
-        reader.stop()
-    log = running.log.read_text(errors="replace")[-2000:]
-    assert len(reader.seen) == VIEWS, f"{len(reader.seen)} of {VIEWS} in {WAIT_S} s\n{log}"
-    numbers: dict[str, list[int]] = {}
-    for key, count in reader.seen:
-        numbers.setdefault(key, []).append(count)
-    assert numbers == {key: list(range(1, count + 1)) for key, count in expected.items()}
+        watcher.stop()
+    assert len(watcher.seen) == VIEWS, f"{len(watcher.seen)} of {VIEWS} in {WAIT_S} s\n{running.tail()}"
+    assert running.starts > deaths.count(running.kill)
+    assert watcher.by_key() == {key: [str(each) for each in range(1, count + 1)] for key, count in expected.items()}

@@ -108,9 +108,7 @@ def test_one_goes_on_where_the_other_stopped(
         if clean:
             first.stop()
         else:
-            assert first.process
-            first.process.kill()
-            first.process.wait()
+            first.kill()
         second.start()
         with RawClient(second.bootstrap) as client:
             coordinated(client, "any")

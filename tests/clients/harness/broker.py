@@ -75,6 +75,18 @@ class Broker:
                 self.process.wait()
             self.process = None
 
+    def kill(self) -> None:
+        """SIGKILL and wait."""
+        assert self.process
+        self.process.kill()
+        self.process.wait()
+        self.process = None
+
+    def crash(self) -> None:
+        """Die, and be there again."""
+        self.kill()
+        self.start()
+
     def tail(self) -> str:
         return self.log.read_text(errors="replace")[-3000:]
 

@@ -50,10 +50,7 @@ def check_a_group_lives_on(
         await_that(lambda: rest() == ("Stable", 1), "the group of one comes to rest")
         before, epoch_before = survivor.lines("A"), epoch()
 
-        assert broker.process
-        broker.process.kill()
-        broker.process.wait()
-        broker.start()
+        broker.crash()
         await_that(lambda: described(broker).error_code == 0, "the groups are loaded")
         assert (rest(), epoch()) == (("Stable", 1), epoch_before)
         check_commits(broker, members)
