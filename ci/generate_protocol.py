@@ -323,7 +323,7 @@ def write_api_keys(definitions: list[Definition]) -> str:
     requests = {d.api_key: d for d in definitions if d.kind == "request"}
     responses = {d.api_key: d for d in definitions if d.kind == "response"}
     lines = [f'"""The API keys of Kafka, their versions and who listens.\n\n{SOURCE}\n"""', ""]
-    lines += ["from __future__ import annotations", "", "from enum import IntEnum", "", ""]
+    lines += ["from __future__ import annotations", "", "from pykafka_core._enum import IntEnum", "", ""]
     lines += ["class ApiKey(IntEnum):", '    """Number of an API in a request header."""', ""]
     for key, request in sorted(requests.items()):
         lines.append(f"    {snake(request.name.removesuffix('Request')).upper()} = {key}")

@@ -11,7 +11,10 @@ Threads: any; but only one may speak while lines are held.
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
 __all__ = ["LaterLogger", "get_logger", "hold_lines", "logger_names", "release_lines"]
 

@@ -8,7 +8,6 @@ may import `ssl` as anybody else, only asyncio's own TLS is not there.
 from __future__ import annotations
 
 import sys
-from importlib import import_module
 
 __all__ = ["load_plain_asyncio"]
 
@@ -19,6 +18,6 @@ def load_plain_asyncio() -> None:
         return
     sys.modules["ssl"] = None  # type: ignore[assignment]
     try:
-        import_module("asyncio")
+        __import__("asyncio")
     finally:
         del sys.modules["ssl"]

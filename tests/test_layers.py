@@ -39,7 +39,7 @@ MODULE_MAY_ALSO_IMPORT: dict[str, set[str]] = {
 }
 
 # Modules that belong to no package and that every package may import.
-PRIVATE = {"_dataclass", "_later_log", "_plain_asyncio", "_version"}
+PRIVATE = {"_dataclass", "_enum", "_later_log", "_namedtuple", "_path", "_plain_asyncio", "_undo", "_version"}
 
 # The event loop belongs to those who run one.
 ASYNCIO_PACKAGES = {"client", "broker", "tools", "testing"}

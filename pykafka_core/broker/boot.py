@@ -20,7 +20,8 @@ from __future__ import annotations
 
 import os
 import sys
-from pathlib import Path
+
+from pykafka_core._path import Path
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

@@ -14,23 +14,22 @@ org.apache.kafka.storage.internals.checkpoint.OffsetCheckpointFile.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from pathlib import Path
-
 from pykafka_core._later_log import get_logger
+from pykafka_core._path import Path
 from pykafka_core.metadata.files import write_atomically
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from collections.abc import Mapping
     from typing import Final
+
+    Offsets = Mapping[tuple[str, int], int]
 
 __all__ = ["read_checkpoint", "write_checkpoint"]
 
 log = get_logger("kafka.server.LogDirFailureChannel")
 
 VERSION: Final = "0"
-
-Offsets = Mapping[tuple[str, int], int]
 
 
 def read_checkpoint(path: Path) -> dict[tuple[str, int], int]:

@@ -6,14 +6,13 @@ well.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-
 from pykafka_core._dataclass import dataclass
 from pykafka_core.broker.handlers import RequestContext
 from pykafka_core.broker.listeners import OpenListener
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
     from typing import Final
 
     from pykafka_core.metadata.image import PartitionImage

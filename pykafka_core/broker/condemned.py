@@ -6,13 +6,13 @@ Threads: any; the list is only added to and taken from.
 from __future__ import annotations
 
 import time
-from collections.abc import Iterable
-from pathlib import Path
 
 from pykafka_core._later_log import get_logger
+from pykafka_core._path import Path
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from collections.abc import Iterable
     from typing import Final
 
 __all__ = ["Condemned"]

@@ -9,11 +9,10 @@ names the key, the value and what is allowed. A key that is unknown, or known an
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from pathlib import Path
 from types import MappingProxyType
 
 from pykafka_core._dataclass import dataclass, fields
+from pykafka_core._path import Path
 from pykafka_core.broker.config_keys import BROKER_CONFIGS, is_kafka_config
 from pykafka_core.broker.config_listeners import (
     ControllerEndpoint,
@@ -27,6 +26,7 @@ from pykafka_core.metadata.properties_file import PropertiesError, parse_propert
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
     from typing import Any, Final
 
 __all__ = [

@@ -8,20 +8,18 @@ Source: org.apache.kafka.server.config.AbstractKafkaConfig, org.apache.kafka.com
 
 from __future__ import annotations
 
-import re
-from collections.abc import Sequence
-
 from pykafka_core._dataclass import dataclass
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from collections.abc import Sequence
     from typing import Final
 
 __all__ = ["ControllerEndpoint", "Listener", "ListenerError", "parse_controller_endpoint", "parse_listeners"]
 
 SECURITY_PROTOCOLS: Final = ("PLAINTEXT", "SSL", "SASL_PLAINTEXT", "SASL_SSL")
 
-_ENTRY: Final = re.compile(r"([^:/\s]+)://\[?([0-9A-Za-z\-%._:]*)\]?:(-?[0-9]+)")
+_HOST: Final = frozenset("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-%._:")
 _FORM: Final = "name://host:port"
 
 
@@ -57,16 +55,29 @@ class ControllerEndpoint:
     port: int
 
 
+def _parse_entry(value: str) -> tuple[str, str, int] | None:
+    """Name, host and port of name://host:port; the host may be empty, or in brackets. None if it has another form."""
+    name, _, address = value.partition("://")
+    host, _, port = address.rpartition(":")
+    host = host.removeprefix("[").removesuffix("]")
+    digits = port.removeprefix("-")
+    if not name or ":" in name or "/" in name or name.split() != [name]:
+        return None
+    if not _HOST.issuperset(host) or not (digits.isascii() and digits.isdecimal()):
+        return None
+    return name, host, int(port)
+
+
 def _entries(key: str, values: Sequence[str]) -> dict[str, tuple[str, int]]:
     """Host and port by listener name. Raises ListenerError for an entry out of form, a name or a port that comes
     twice."""
     found: dict[str, tuple[str, int]] = {}
     shown = ",".join(values)
     for value in values:
-        match = _ENTRY.fullmatch(value)
-        if match is None:
+        parsed = _parse_entry(value)
+        if parsed is None:
             raise ListenerError(key, value, f"a listener has the form {_FORM}")
-        name, host, port = match[1].upper(), match[2], int(match[3])
+        name, host, port = parsed[0].upper(), *parsed[1:]
         if not 0 <= port <= 65535:
             raise ListenerError(key, value, "a port is a number from 0 to 65535")
         if name in found:

@@ -6,19 +6,17 @@ ConfigException.
 
 from __future__ import annotations
 
-import re
-from collections.abc import Callable
-from enum import IntEnum, StrEnum
-
 from pykafka_core._dataclass import dataclass
+from pykafka_core._enum import IntEnum, StrEnum
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from typing import Any, Final
 
     Check = Callable[[str, Any], None]
 else:
-    Check = Callable
+    Check = None
 
 __all__ = [
     "INT_MAX",
@@ -155,7 +153,8 @@ class ThrottledReplicas:
     def __call__(self, name: str, value: Any) -> None:
         if not value or tuple(value) == ("*",):
             return
-        if not all(re.fullmatch(r"[0-9]+:[0-9]+", item.strip()) for item in value):
+        pairs = [item.strip().partition(":") for item in value]
+        if not all(_is_number(partition) and _is_number(broker) for partition, _, broker in pairs):
             raise ConfigValueError(
                 name,
                 value,
@@ -210,9 +209,11 @@ _BOUNDS: Final = {
     ConfigType.LONG: (-(2**63), LONG_MAX),
 }
 _BOUNDS_TEXT: Final = {kind: f"a whole number from {low} to {high}" for kind, (low, high) in _BOUNDS.items()}
-_INTEGER: Final = re.compile(r"[+-]?[0-9]+")
-_DOUBLE: Final = re.compile(r"[+-]?([0-9]+\.?[0-9]*|\.[0-9]+)([eE][+-]?[0-9]+)?[dDfF]?")
-_COMMA: Final = re.compile(r"\s*,\s*")
+_DOUBLE: Final = r"[+-]?([0-9]+\.?[0-9]*|\.[0-9]+)([eE][+-]?[0-9]+)?[dDfF]?"
+
+
+def _is_number(text: str) -> bool:
+    return text.isascii() and text.isdecimal()
 
 
 def parse_value(name: str, kind: ConfigType, text: str) -> Any:
@@ -224,15 +225,18 @@ def parse_value(name: str, kind: ConfigType, text: str) -> Any:
         return trimmed.lower() == "true"
     if kind in _BOUNDS:
         low, high = _BOUNDS[kind]
-        if not _INTEGER.fullmatch(trimmed) or not low <= int(trimmed) <= high:
+        digits = trimmed[1:] if trimmed[:1] in ("+", "-") else trimmed
+        if not _is_number(digits) or not low <= int(trimmed) <= high:
             raise ConfigValueError(name, text, f"Not a number of type {kind.name}")
         return int(trimmed)
     if kind is ConfigType.DOUBLE:
-        if not _DOUBLE.fullmatch(trimmed):
+        import re  # seldom needed, and long to import
+
+        if not re.fullmatch(_DOUBLE, trimmed):
             raise ConfigValueError(name, text, f"Not a number of type {kind.name}")
         return float(trimmed.rstrip("dDfF"))
     if kind is ConfigType.LIST:
-        return tuple(_COMMA.split(trimmed)) if trimmed else ()
+        return tuple([item.strip() for item in trimmed.split(",")]) if trimmed else ()
     return trimmed
 
 

@@ -11,12 +11,11 @@ somebody asks; this is where they meet the metadata image.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-
 from pykafka_core.metadata.image import ConfigResourceType
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from collections.abc import Mapping
     from typing import Any, Final
 
     from pykafka_core.broker.config import BrokerConfig

@@ -6,12 +6,11 @@ here.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-
 from pykafka_core.broker.cluster import Feature
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from collections.abc import Mapping
     from typing import Final
 
     from pykafka_core.metadata.image import MetadataImage

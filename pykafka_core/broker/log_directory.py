@@ -16,12 +16,11 @@ from __future__ import annotations
 
 import errno
 import os
-import threading
-from collections.abc import Mapping
-from pathlib import Path
+from _thread import allocate_lock  # threading.Lock, without the rest of that module
 
 from pykafka_core._dataclass import dataclass, field
 from pykafka_core._later_log import get_logger
+from pykafka_core._path import Path
 from pykafka_core.broker.boot import forget_boot, is_same_boot
 from pykafka_core.broker.checkpoints import read_checkpoint, write_checkpoint
 from pykafka_core.metadata.files import sync_directory, write_atomically
@@ -29,6 +28,8 @@ from pykafka_core.native import EngineError, Log, LogDir
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from _thread import LockType
+    from collections.abc import Mapping
     from typing import Final
 
 __all__ = ["Directory", "TopicPartition", "read_from_disk"]
@@ -64,7 +65,7 @@ class Directory:
     found: set[TopicPartition] = field(default_factory=set)
     """Partitions of the metadata that lay there at the start and have not been opened."""
     logs: dict[TopicPartition, Log] = field(default_factory=dict)
-    _writing: threading.Lock = field(default_factory=threading.Lock)
+    _writing: LockType = field(default_factory=allocate_lock)
     """Held while a checkpoint is gathered and written, so that an older one never replaces a newer."""
 
     @property
@@ -188,8 +189,8 @@ def read_from_disk(path: Path, recovery_point: int) -> None:
     Raises OSError."""
     if not hasattr(os, "posix_fadvise"):
         return
-    newest_first = sorted(path.glob("*.log"), reverse=True)
-    doubted = [file for file in newest_first if file.stem > f"{recovery_point:020}"]
+    newest_first = sorted([file for file in path.iterdir() if file.name.endswith(".log")], reverse=True)
+    doubted = [file for file in newest_first if file.name.removesuffix(".log") > f"{recovery_point:020}"]
     for file in [*doubted, *newest_first[len(doubted) : len(doubted) + 1]]:
         fd = os.open(file, os.O_RDONLY | os.O_CLOEXEC)
         try:

@@ -18,13 +18,12 @@ from __future__ import annotations
 
 import errno
 import os
-import threading
-from collections.abc import Iterable, Mapping, Sequence
-from pathlib import Path
+from _thread import allocate_lock  # threading.Lock, without the rest of that module
 from types import MappingProxyType
 
 from pykafka_core._dataclass import dataclass
 from pykafka_core._later_log import get_logger
+from pykafka_core._path import Path
 from pykafka_core.broker.boot import note_boot
 from pykafka_core.broker.condemned import Condemned
 from pykafka_core.broker.log_directory import Directory, TopicPartition, read_from_disk
@@ -46,6 +45,7 @@ from pykafka_core.protocol.uuids import uuid_to_string
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping, Sequence
     from typing import Final
 
     from pykafka_core.broker.topics import LogConfig, RunningTopic
@@ -89,7 +89,7 @@ class LogDirs:
         self._nowhere: Final = Directory(path=next(iter(self.unusable), Path()), directory_id=bytes(16))
         """Where partitions lie whose directory cannot be used."""
         self._nowhere.shared.fail()
-        self._placing: Final = threading.Lock()
+        self._placing: Final = allocate_lock()
         self._futures: Final[set[Log]] = set()
         """Copies on their way; they are in `_places` and in no directory's `logs`."""
         self._unfinished: Final[list[tuple[TopicPartition, Path]]] = []

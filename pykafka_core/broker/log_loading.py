@@ -12,7 +12,6 @@ Source: org.apache.kafka.storage.internals.log.LogManager.loadLogs.
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
 
 from pykafka_core._later_log import get_logger, release_lines
 from pykafka_core.broker.errors import StoppedError
@@ -20,6 +19,7 @@ from pykafka_core.broker.topics import RunningTopic, Topics, native_log_config
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Mapping, Sequence
     from concurrent.futures import Future
     from typing import Any, Final
 

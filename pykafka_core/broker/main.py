@@ -8,9 +8,7 @@ from __future__ import annotations
 
 import gc
 import os
-import signal
 import sys
-from collections.abc import Callable, Sequence
 
 from pykafka_core._later_log import hold_lines, release_lines
 from pykafka_core._plain_asyncio import load_plain_asyncio
@@ -18,6 +16,14 @@ from pykafka_core.broker.config import BrokerConfig
 from pykafka_core.broker.errors import HaltError, StartError
 from pykafka_core.broker.limits import raise_file_limit
 from pykafka_core.broker.shell import Broker, StartTopic
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    import signal
+    from collections.abc import Callable, Sequence
+else:
+    # What `signal` is made of. That module takes three milliseconds to import, for enumerations that nobody needs here.
+    import _signal as signal
 
 __all__ = ["run_broker"]
 

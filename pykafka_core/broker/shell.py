@@ -12,9 +12,8 @@ Threads: `start` may be called on any, `serve` belongs to asyncio; `stop_soon` m
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Sequence
-from contextlib import ExitStack
 
+from pykafka_core._undo import Undo
 from pykafka_core.broker.errors import RequestError, StartError, StoppedError
 from pykafka_core.broker.listeners import OpenListener
 from pykafka_core.broker.start import BrokerParts, open_broker
@@ -23,6 +22,7 @@ from pykafka_core.native import EngineError
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
     from typing import Final
 
     from pykafka_core.broker.config import BrokerConfig
@@ -47,7 +47,7 @@ class Broker:
         self.listeners: Final = [OpenListener.of(configured) for configured in config.listeners]
         self._on_started: Final = on_started
         self._start_topics: Final = topics
-        self._undo: Final = ExitStack()
+        self._undo: Final = Undo()
         self._parts: BrokerParts | None = None
         self._running: RunningBroker | None = None
         self._stops_asked = 0

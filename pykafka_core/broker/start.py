@@ -12,7 +12,6 @@ Whatever fails is undone in the opposite order. Thread: one, which waits.
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Sequence
 
 from pykafka_core._later_log import get_logger
 from pykafka_core.broker.api_versions import api_versions_bodies
@@ -34,9 +33,10 @@ from pykafka_core.native import Server
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from contextlib import ExitStack
+    from collections.abc import Callable, Sequence
     from typing import Any, Final
 
+    from pykafka_core._undo import Undo
     from pykafka_core.broker.config import BrokerConfig
     from pykafka_core.metadata.local_load import LoadedMetadata
     from pykafka_core.protocol.message import Record
@@ -156,7 +156,7 @@ class BrokerParts:
 
 
 def open_broker(
-    config: BrokerConfig, listeners: Sequence[OpenListener], *, undo: ExitStack, is_stopping: Callable[[], bool]
+    config: BrokerConfig, listeners: Sequence[OpenListener], *, undo: Undo, is_stopping: Callable[[], bool]
 ) -> BrokerParts:
     """Everything up to the moment before listening. `undo` is given what is to be done when the broker has ended.
 

@@ -13,11 +13,10 @@ org.apache.kafka.controller.ConfigurationControlManager; answers recorded from A
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
-from enum import IntEnum
 from types import MappingProxyType
 
 from pykafka_core._dataclass import dataclass, fields
+from pykafka_core._enum import IntEnum
 from pykafka_core.broker.config_keys import COMPRESSION_TYPES, GZIP_LEVEL, LZ4_LEVEL, ZSTD_LEVEL
 from pykafka_core.broker.config_values import (
     LONG_MAX,
@@ -35,6 +34,7 @@ from pykafka_core.broker.config_values import (
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping
     from typing import Any, Final
 
 __all__ = [

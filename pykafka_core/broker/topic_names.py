@@ -6,8 +6,6 @@ Source: org.apache.kafka.common.internals.Topic.
 
 from __future__ import annotations
 
-import re
-
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Final
@@ -15,7 +13,7 @@ if TYPE_CHECKING:
 __all__ = ["INTERNAL_TOPICS", "METADATA_TOPIC", "collision_key", "why_invalid"]
 
 NAME_SIZE_MAX: Final = 249
-_LEGAL: Final = re.compile(r"[a-zA-Z0-9._-]+")
+_LEGAL: Final = frozenset("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789._-")
 
 INTERNAL_TOPICS: Final = frozenset({"__consumer_offsets", "__transaction_state", "__share_group_state"})
 METADATA_TOPIC: Final = "__cluster_metadata"
@@ -29,7 +27,7 @@ def why_invalid(name: str) -> str | None:
         return f"Topic name is invalid: '{name}' is not allowed"
     if len(name) > NAME_SIZE_MAX:
         return f"Topic name is invalid: the length of '{name}' is longer than the max allowed length {NAME_SIZE_MAX}"
-    if not _LEGAL.fullmatch(name):
+    if not _LEGAL.issuperset(name):
         return (
             f"Topic name is invalid: '{name}' contains one or more characters "
             "other than ASCII alphanumerics, '.', '_' and '-'"

@@ -9,14 +9,13 @@ Thread: asyncio. The logs are safe from any thread.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
-
 from pykafka_core.broker.errors import RequestError
 from pykafka_core.broker.topic_names import INTERNAL_TOPICS
 from pykafka_core.native import Partition, Topic, TopicConfig
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Mapping, Sequence
     from typing import Any, Final
 
     from pykafka_core.broker.log_dirs import LogDirs

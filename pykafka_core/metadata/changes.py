@@ -7,10 +7,12 @@ Source: org.apache.kafka.controller.{ReplicationControlManager,ClusterControlMan
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
-
 from pykafka_core.metadata.image import Endpoint, MetadataImage, PartitionImage, TopicImage
 from pykafka_core.protocol.message import Record
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping, Sequence
 
 __all__ = [
     "allocate_producer_ids",

@@ -16,17 +16,15 @@ org.apache.kafka.metadata.storage.Formatter, KIP-858.
 
 from __future__ import annotations
 
-import contextlib
 import errno
 import fcntl
 import os
-import re
 import struct
 import sys
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from pathlib import Path
 
 from pykafka_core._dataclass import dataclass
+from pykafka_core._path import Path
+from pykafka_core._undo import Undo
 from pykafka_core.metadata.errors import DirectoryError, UnusableDirectoryError
 from pykafka_core.metadata.files import sync_directory, write_atomically
 from pykafka_core.metadata.properties_file import PropertiesError, format_properties, parse_properties
@@ -34,6 +32,7 @@ from pykafka_core.metadata.uuids import random_uuid, uuid_from_string, uuid_to_s
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping, Sequence
     from typing import Final
 
 __all__ = [
@@ -49,8 +48,6 @@ METADATA_DIRECTORY: Final = "__cluster_metadata-0"
 META_PROPERTIES: Final = "meta.properties"
 BOOTSTRAP_CHECKPOINT: Final = "bootstrap.checkpoint"
 NODE_ID_DEFAULT: Final = 1
-
-_PARTITION: Final = re.compile(r".+-[0-9]+")
 
 # Such locks belong to the process: a second broker inside this one would be given them too. Device and inode of each
 # .lock.
@@ -76,7 +73,7 @@ class LogDirectories:
         node_id: int,
         directories: Sequence[LogDirectory],
         metadata: LogDirectory,
-        locks: contextlib.ExitStack,
+        locks: Undo,
         unusable: Mapping[Path, str],
     ) -> None:
         self.cluster_id: Final = cluster_id
@@ -134,7 +131,7 @@ def open_directories(
     # hand.
     unusable: dict[Path, str] = {}
     _judge(everywhere, metadata_path, node_id, cluster_id, unusable)
-    locks = contextlib.ExitStack()
+    locks = Undo()
     try:
         for path in [path for path in everywhere if path not in unusable]:
             with _left_out(path, unusable, unless=path == metadata_path):
@@ -173,15 +170,20 @@ def open_directories(
     return LogDirectories(found_cluster_id, found_node_id, usable, opened[metadata_path], locks, unusable)
 
 
-@contextlib.contextmanager
-def _left_out(path: Path, unusable: dict[Path, str], *, unless: bool) -> Iterator[None]:
+class _left_out:
     """Note that a directory cannot be used, where the broker can do without it."""
-    try:
-        yield
-    except UnusableDirectoryError as error:
-        if unless:
-            raise
-        unusable[path] = str(error)
+
+    def __init__(self, path: Path, unusable: dict[Path, str], *, unless: bool) -> None:
+        self._path, self._unusable, self._unless = path, unusable, unless
+
+    def __enter__(self) -> None:
+        pass
+
+    def __exit__(self, _kind: object, error: BaseException | None, _trace: object) -> bool:
+        if self._unless or not isinstance(error, UnusableDirectoryError):
+            return False
+        self._unusable[self._path] = str(error)
+        return True
 
 
 # ---- what is there
@@ -272,7 +274,8 @@ def _check_empty(path: Path) -> None:
             continue
         if name == METADATA_DIRECTORY and not _has_log(path):
             continue
-        what = "partitions" if _PARTITION.fullmatch(name) else "other directories"
+        topic, _, number = name.rpartition("-")
+        what = "partitions" if topic and number.isdecimal() else "other directories"
         raise DirectoryError(
             f"Log directory {path} holds {what} ({name}) but no {META_PROPERTIES}; it is left as it is."
         )

@@ -8,10 +8,12 @@ Source: org.apache.kafka.image.MetadataImage.write.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-
 from pykafka_core.metadata.image import MetadataImage
 from pykafka_core.protocol.message import Record
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Iterator
 
 __all__ = ["dump"]
 

@@ -8,7 +8,8 @@ Source: org.apache.kafka.common.utils.Utils.atomicMoveWithFallback, FAULTS F5.
 from __future__ import annotations
 
 import os
-from pathlib import Path
+
+from pykafka_core._path import Path
 
 __all__ = ["sync_directory", "write_atomically"]
 

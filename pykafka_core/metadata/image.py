@@ -7,15 +7,15 @@ records.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from enum import IntEnum
 from types import MappingProxyType
 
 from pykafka_core._dataclass import dataclass, field
+from pykafka_core._enum import IntEnum
 from pykafka_core.protocol.message import Record
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from collections.abc import Mapping
     from typing import TypeVar
 
     K = TypeVar("K")

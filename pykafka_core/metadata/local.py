@@ -29,13 +29,11 @@ Source: org.apache.kafka.raft.KafkaRaftClient, KIP-595, KIP-630, KIP-631.
 
 from __future__ import annotations
 
-import math
 import time
-from collections.abc import Callable, Sequence
-from pathlib import Path
 
 from pykafka_core._dataclass import dataclass
 from pykafka_core._later_log import get_logger
+from pykafka_core._path import Path
 from pykafka_core.metadata.directories import BOOTSTRAP_CHECKPOINT, METADATA_DIRECTORY
 from pykafka_core.metadata.dump import dump
 from pykafka_core.metadata.errors import MetadataError, RevisionConflictError
@@ -60,13 +58,16 @@ from pykafka_core.metadata.local_records import (
 from pykafka_core.metadata.local_snapshot import SnapshotId, delete_snapshots, list_snapshots, write_snapshot
 from pykafka_core.metadata.partition_directories import write_topic_id
 from pykafka_core.metadata.replay import ImageBuilder
-from pykafka_core.metadata.store import MetadataChange, Unwatch, Watcher
+from pykafka_core.metadata.store import MetadataChange
 from pykafka_core.metadata.uuids import METADATA_TOPIC_ID
 from pykafka_core.protocol.message import Record
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
     from typing import Final, Self
+
+    from pykafka_core.metadata.store import Unwatch, Watcher
 
 __all__ = ["LocalMetadataStore", "LocalSettings"]
 
@@ -101,7 +102,7 @@ class LocalSettings:
 class LocalMetadataStore:
     """MetadataStore over `__cluster_metadata-0` in one directory."""
 
-    lease_deadline: Final = math.inf
+    lease_deadline: Final = float("inf")
 
     def __init__(
         self,

@@ -18,13 +18,13 @@ Source: org.apache.kafka.common.record.DefaultRecordBatch, org.apache.kafka.raft
 from __future__ import annotations
 
 import struct
-from collections.abc import Iterator, Sequence
 
 from pykafka_core._dataclass import dataclass
 from pykafka_core.native import crc32c
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
     from typing import Final
 
 __all__ = ["BATCH_HEADER_SIZE", "Batch", "BatchRecord", "encode_batch", "iterate_batches"]

@@ -9,9 +9,8 @@ Source: org.apache.kafka.metadata.bootstrap.BootstrapDirectory, org.apache.kafka
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping
-from pathlib import Path
 
+from pykafka_core._path import Path
 from pykafka_core.metadata.local_records import METADATA_VERSION_DEFAULT, Voter, VoterSet
 from pykafka_core.metadata.local_snapshot import SnapshotId, read_snapshot, write_snapshot
 from pykafka_core.protocol.message import Record
@@ -19,6 +18,7 @@ from pykafka_core.protocol.records.metadata.feature_level_record import FeatureL
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from collections.abc import Mapping
     from typing import Final
 
 __all__ = ["first_records", "write_bootstrap", "write_first_voters"]

@@ -6,8 +6,7 @@ whatever the last one was, because a few megabytes are scanned faster than they 
 
 from __future__ import annotations
 
-from pathlib import Path
-
+from pykafka_core._path import Path
 from pykafka_core.native import FileCache, Log
 
 TYPE_CHECKING = False
@@ -59,8 +58,9 @@ class EngineLog:
 
     def drop_segments(self) -> None:
         if self._log.drop_segments():
-            for path in self._directory.glob("*.deleted"):
-                path.unlink(missing_ok=True)
+            for path in self._directory.iterdir():
+                if path.name.endswith(".deleted"):
+                    path.unlink(missing_ok=True)
 
     @property
     def end_offset(self) -> int:

@@ -8,10 +8,8 @@ Source: org.apache.kafka.image.loader.MetadataLoader, org.apache.kafka.raft.Kafk
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from pathlib import Path
-
 from pykafka_core._dataclass import dataclass, replace
+from pykafka_core._path import Path
 from pykafka_core.metadata.errors import CorruptMetadataError, MetadataError, UnsupportedMetadataError
 from pykafka_core.metadata.image import MetadataImage
 from pykafka_core.metadata.local_batches import Batch
@@ -34,6 +32,7 @@ from pykafka_core.protocol.message import Record
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from collections.abc import Sequence
     from typing import Final
 
 __all__ = ["LoadedMetadata", "load_metadata"]

@@ -8,17 +8,15 @@ Source: org.apache.kafka.raft.internals.KafkaRaftLog, org.apache.kafka.raft.File
 
 from __future__ import annotations
 
-import re
-from collections.abc import Iterator
-from pathlib import Path
-
 from pykafka_core._dataclass import dataclass
+from pykafka_core._path import Path
 from pykafka_core.metadata.errors import CorruptMetadataError
 from pykafka_core.metadata.files import sync_directory, write_atomically
 from pykafka_core.metadata.local_batches import Batch, iterate_batches
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from collections.abc import Iterator
     from typing import Final, Protocol
 else:
     Protocol = object
@@ -34,8 +32,8 @@ __all__ = [
     "write_quorum_state",
 ]
 
-_SEGMENT: Final = re.compile(r"([0-9]{20})\.log")
-_LOG_FILE: Final = re.compile(r"[0-9]{20}\.(log|index|timeindex|txnindex|snapshot)|leader-epoch-checkpoint")
+_SUFFIXES: Final = (".log", ".index", ".timeindex", ".txnindex", ".snapshot")
+"""Of the files of a segment, behind its base offset."""
 
 
 class MetadataLog(Protocol):
@@ -70,13 +68,19 @@ class OpenLog(Protocol):
     def __call__(self, directory: Path, *, segment_size_bytes: int) -> MetadataLog: ...
 
 
+def _base_offset(name: str, suffixes: tuple[str, ...]) -> int | None:
+    """That of a file of a segment; None if the name has another form."""
+    number, suffix = name[:20], name[20:]
+    return int(number) if len(number) == 20 and number.isascii() and number.isdecimal() and suffix in suffixes else None
+
+
 def list_segments(directory: Path) -> list[tuple[int, Path]]:
     """(base offset, file) of each segment, oldest first."""
     try:
-        found = [(_SEGMENT.fullmatch(entry.name), entry) for entry in directory.iterdir()]
+        found = [(_base_offset(entry.name, (".log",)), entry) for entry in directory.iterdir()]
     except FileNotFoundError:
         return []
-    return sorted((int(match[1]), entry) for match, entry in found if match is not None)
+    return sorted((offset, entry) for offset, entry in found if offset is not None)
 
 
 def iterate_log(directory: Path, from_offset: int) -> Iterator[Batch]:
@@ -121,7 +125,7 @@ def discard_segments(directory: Path, start_offset: int) -> None:
     The newest files go first, so that after a crash the log still ends below the snapshot and is discarded again.
     """
     for entry in sorted(directory.iterdir(), reverse=True):
-        if _LOG_FILE.fullmatch(entry.name):
+        if _base_offset(entry.name, _SUFFIXES) is not None or entry.name == "leader-epoch-checkpoint":
             entry.unlink()
     sync_directory(directory)
     (directory / f"{start_offset:020d}.log").touch()
@@ -138,6 +142,19 @@ class QuorumState:
     version: int = 1
 
 
+def _read_own(text: str) -> QuorumState | None:
+    """What a text says if it is to the letter what `write_quorum_state` writes. A JSON parser takes as long to import
+    as the rest of the metadata to read."""
+    try:
+        leader_id, leader_epoch = (
+            int(text.partition(f'"{key}":')[2].partition(",")[0]) for key in ("leaderId", "leaderEpoch")
+        )
+    except ValueError:
+        return None
+    state = QuorumState(leader_id=leader_id, leader_epoch=leader_epoch)
+    return state if _text_of(state) == text else None
+
+
 def read_quorum_state(directory: Path) -> QuorumState | None:
     """None if there is none yet. Raises CorruptMetadataError, OSError."""
     path = directory / "quorum-state"
@@ -145,6 +162,9 @@ def read_quorum_state(directory: Path) -> QuorumState | None:
         text = path.read_text(encoding="utf-8")
     except FileNotFoundError:
         return None
+    state = _read_own(text)
+    if state is not None:
+        return state
     import json
 
     try:
@@ -161,16 +181,18 @@ def read_quorum_state(directory: Path) -> QuorumState | None:
 
 def write_quorum_state(directory: Path, state: QuorumState) -> None:
     """Replace the file, durably, in Kafka's own form."""
+    write_atomically(directory / "quorum-state", _text_of(state).encode())
+
+
+def _text_of(state: QuorumState) -> str:
     # As Kafka's own JSON writer spells it. Numbers and fixed words only, so that no encoder has to be imported for it.
     if state.version == 0:
         voters = ",".join(f'{{"voterId":{voter}}}' for voter in state.voter_ids)
-        text = (
+        return (
             f'{{"clusterId":"","leaderId":{state.leader_id},"leaderEpoch":{state.leader_epoch},"votedId":-1,'
             f'"appliedOffset":0,"currentVoters":[{voters}],"data_version":0}}'
         )
-    else:
-        text = (
-            f'{{"leaderId":{state.leader_id},"leaderEpoch":{state.leader_epoch},"votedId":-1,'
-            f'"votedDirectoryId":"AAAAAAAAAAAAAAAAAAAAAA","data_version":{state.version}}}'
-        )
-    write_atomically(directory / "quorum-state", text.encode())
+    return (
+        f'{{"leaderId":{state.leader_id},"leaderEpoch":{state.leader_epoch},"votedId":-1,'
+        f'"votedDirectoryId":"AAAAAAAAAAAAAAAAAAAAAA","data_version":{state.version}}}'
+    )

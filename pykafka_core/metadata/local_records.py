@@ -13,7 +13,6 @@ KIP-630, KIP-853.
 from __future__ import annotations
 
 import struct
-from collections.abc import Iterable
 
 from pykafka_core._dataclass import dataclass
 from pykafka_core.metadata.errors import CorruptMetadataError, UnsupportedMetadataError
@@ -25,6 +24,7 @@ from pykafka_core.protocol.records.framing import decode_metadata_record, encode
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from collections.abc import Iterable
     from typing import Final
 
 __all__ = [

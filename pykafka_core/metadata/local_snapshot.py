@@ -14,11 +14,8 @@ Source: org.apache.kafka.snapshot.{Snapshots,RecordsSnapshotWriter,RecordsSnapsh
 
 from __future__ import annotations
 
-import re
-from collections.abc import Iterable, Sequence
-from pathlib import Path
-
 from pykafka_core._dataclass import dataclass
+from pykafka_core._path import Path
 from pykafka_core.metadata.errors import CorruptMetadataError
 from pykafka_core.metadata.files import sync_directory, write_atomically
 from pykafka_core.metadata.local_batches import BatchRecord, encode_batch, iterate_batches
@@ -42,12 +39,11 @@ from pykafka_core.protocol.message import Record
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
     from typing import Final
 
 __all__ = ["Snapshot", "SnapshotId", "delete_snapshots", "list_snapshots", "read_snapshot", "write_snapshot"]
 
-_NAME: Final = re.compile(r"([0-9]{20})-([0-9]{10})\.checkpoint")
-_LEFTOVER: Final = re.compile(r"[0-9]{20}-[0-9]{10}.*\.checkpoint\.(part|deleted)")
 _RECORDS_PER_BATCH: Final = 1000
 
 
@@ -57,6 +53,15 @@ class SnapshotId:
 
     end_offset: int
     leader_epoch: int
+
+    @classmethod
+    def in_name(cls, name: str) -> SnapshotId | None:
+        """What the name of a file begins with, if it is a snapshot's."""
+        offset, dash, epoch = name[:20], name[20:21], name[21:31]
+        digits = offset + epoch
+        if len(digits) != 30 or dash != "-" or not (digits.isascii() and digits.isdecimal()):
+            return None
+        return cls(int(offset), int(epoch))
 
     @property
     def file_name(self) -> str:
@@ -75,8 +80,8 @@ class Snapshot:
 
 def list_snapshots(directory: Path) -> list[SnapshotId]:
     """The finished snapshots in a directory, newest first."""
-    found = (_NAME.fullmatch(name) for name in _names(directory))
-    ids = (SnapshotId(int(match[1]), int(match[2])) for match in found if match is not None)
+    found = ((name, SnapshotId.in_name(name)) for name in _names(directory))
+    ids = (snapshot for name, snapshot in found if snapshot is not None and name == snapshot.file_name)
     return sorted(ids, key=lambda found: (found.end_offset, found.leader_epoch), reverse=True)
 
 
@@ -175,7 +180,10 @@ def delete_snapshots(directory: Path, keep: Sequence[SnapshotId]) -> None:
     kept = {snapshot.file_name for snapshot in keep}
     removed = False
     for name in _names(directory):
-        if (_NAME.fullmatch(name) and name not in kept) or _LEFTOVER.fullmatch(name):
+        snapshot = SnapshotId.in_name(name)
+        if snapshot is None or name in kept:
+            continue
+        if name == snapshot.file_name or name.endswith((".checkpoint.part", ".checkpoint.deleted")):
             (directory / name).unlink(missing_ok=True)
             removed = True
     if removed:

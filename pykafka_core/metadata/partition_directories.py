@@ -13,11 +13,10 @@ Source: org.apache.kafka.storage.internals.log.UnifiedLog, LocalLog, PartitionMe
 from __future__ import annotations
 
 import os
-import re
-from enum import StrEnum
-from pathlib import Path
 
 from pykafka_core._dataclass import dataclass
+from pykafka_core._enum import StrEnum
+from pykafka_core._path import Path
 from pykafka_core.metadata.directories import METADATA_DIRECTORY
 from pykafka_core.metadata.errors import CorruptMetadataError
 from pykafka_core.metadata.files import sync_directory, write_atomically
@@ -45,9 +44,7 @@ __all__ = [
 NAME_SIZE_MAX: Final = 255
 """Bytes in a file name; topic names are ASCII."""
 
-_LIVE: Final = re.compile(r"(?P<topic>.+)-(?P<partition>[0-9]+)")
-_MARKED: Final = re.compile(r"(?P<topic>.*)-(?P<partition>[0-9]+)\.[0-9a-f]{32}-(?P<kind>delete|future|stray)")
-
+_HEX: Final = frozenset("0123456789abcdef")
 
 class DirectoryKind(StrEnum):
     LIVE = "live"
@@ -90,6 +87,19 @@ def _marked_name(topic: str, partition_id: int, kind: DirectoryKind) -> str:
     return topic[: NAME_SIZE_MAX - len(suffix)] + suffix
 
 
+def _parse_name(name: str) -> tuple[str, int, DirectoryKind] | None:
+    """Topic, partition and kind; None for what is no partition's name."""
+    kind = DirectoryKind.LIVE
+    stem, dot, mark = name.rpartition(".")
+    token, _, word = mark.partition("-")
+    if dot and len(token) == 32 and _HEX.issuperset(token) and word in ("delete", "future", "stray"):
+        kind, name = DirectoryKind(word), stem
+    topic, dash, number = name.rpartition("-")
+    if not dash or not (number.isascii() and number.isdecimal()) or not (topic or kind is not DirectoryKind.LIVE):
+        return None
+    return topic, int(number), kind
+
+
 def list_partition_directories(directory: Path) -> tuple[list[PartitionDirectory], list[Path]]:
     """The partition directories in a log directory, and other directories that Apache Kafka would not start with.
 
@@ -101,19 +111,13 @@ def list_partition_directories(directory: Path) -> tuple[list[PartitionDirectory
         name = entry.name
         if name == METADATA_DIRECTORY or name.startswith(".") or not entry.is_dir():
             continue
-        match = _MARKED.fullmatch(name) or _LIVE.fullmatch(name)
-        if match is None:
+        parsed = _parse_name(name)
+        if parsed is None:
             if name not in ("lost+found", "remote-log-index-cache"):
                 others.append(entry)
             continue
-        found.append(
-            PartitionDirectory(
-                path=entry,
-                topic=match["topic"],
-                partition_id=int(match["partition"]),
-                kind=DirectoryKind(match.groupdict().get("kind", "live")),
-            )
-        )
+        topic, partition_id, kind = parsed
+        found.append(PartitionDirectory(path=entry, topic=topic, partition_id=partition_id, kind=kind))
     return found, others
 
 

@@ -15,7 +15,6 @@ org.apache.kafka.metadata.PartitionRegistration.merge.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
 from types import MappingProxyType
 
 from pykafka_core._dataclass import replace
@@ -34,6 +33,7 @@ from pykafka_core.protocol.message import Record
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Mapping
     from typing import Any, Final, TypeVar
 
     from pykafka_core.protocol.records.metadata.access_control_entry_record import AccessControlEntryRecord

@@ -18,19 +18,21 @@ the same words: a transaction that compares revisions, a watch from a revision, 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-
 from pykafka_core._dataclass import dataclass
 from pykafka_core.metadata.image import MetadataImage
 from pykafka_core.protocol.message import Record
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
     from typing import Protocol
+
+    Watcher = Callable[["MetadataChange"], None]
+    Unwatch = Callable[[], None]
 else:
     Protocol = object
 
-__all__ = ["MetadataChange", "MetadataStore", "Unwatch", "Watcher"]
+__all__ = ["MetadataChange", "MetadataStore"]
 
 
 @dataclass(slots=True, frozen=True, kw_only=True)
@@ -44,10 +46,6 @@ class MetadataChange:
     previous: MetadataImage | None
     image: MetadataImage
     records: tuple[Record, ...] | None
-
-
-Watcher = Callable[[MetadataChange], None]
-Unwatch = Callable[[], None]
 
 
 class MetadataStore(Protocol):

@@ -7,7 +7,7 @@ submodule: import checkers cannot look into compiled modules, but they see this 
 
 from __future__ import annotations
 
-from importlib import import_module
+import sys
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -163,7 +163,10 @@ def __getattr__(name: str) -> Any:
     submodule = _SUBMODULE_OF.get(name)
     if submodule is None:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    value = getattr(import_module(f"{__name__}.{submodule}"), name)
+    # As importlib.import_module does, which a start does without.
+    module = f"{__name__}.{submodule}"
+    __import__(module)
+    value = getattr(sys.modules[module], name)
     globals()[name] = value
     return value
 

@@ -6,7 +6,6 @@ The GIL is given back around every call that takes the log's lock or touches a f
 
 import errno
 import os
-from collections import namedtuple
 
 cimport cython
 from cpython.buffer cimport PyBUF_SIMPLE, PyBuffer_Release, PyObject_GetBuffer
@@ -18,6 +17,7 @@ from libc.string cimport memcpy, memset
 from pykafka_core.native cimport kc
 from pykafka_core.native._errors cimport check
 
+from pykafka_core._namedtuple import namedtuple
 from pykafka_core.native._errors import (
     ClosedError,
     CorruptRecordError,
@@ -31,22 +31,23 @@ cdef enum:
     PATH_SIZE = 4096
     COPY_ON_STACK_MAX = 4096
 
-Appended = namedtuple("Appended", "base_offset last_offset log_append_time_ms duplicate")
-Recovery = namedtuple(
+cdef _tuple_type(name, fields):
+    return namedtuple(name, fields, module="pykafka_core.log")
+
+
+Appended = _tuple_type("Appended", "base_offset last_offset log_append_time_ms duplicate")
+Recovery = _tuple_type(
     "Recovery",
     "scanned_bytes truncated_bytes rebuilt_indexes dropped_segments cut_base_offset cut_position",
 )
-ExpiredSegment = namedtuple("ExpiredSegment", "reason base_offset size_bytes max_timestamp")
-SegmentInfo = namedtuple("SegmentInfo", "base_offset size_bytes max_timestamp")
-AbortedTxn = namedtuple("AbortedTxn", "producer_id first_offset last_offset last_stable_offset")
-ProducerInfo = namedtuple(
+ExpiredSegment = _tuple_type("ExpiredSegment", "reason base_offset size_bytes max_timestamp")
+SegmentInfo = _tuple_type("SegmentInfo", "base_offset size_bytes max_timestamp")
+AbortedTxn = _tuple_type("AbortedTxn", "producer_id first_offset last_offset last_stable_offset")
+ProducerInfo = _tuple_type(
     "ProducerInfo",
     "producer_id producer_epoch last_sequence last_timestamp coordinator_epoch current_txn_start_offset",
 )
-TimestampedOffset = namedtuple("TimestampedOffset", "offset timestamp leader_epoch batch")
-for _type in (AbortedTxn, Appended, ExpiredSegment, ProducerInfo, Recovery, SegmentInfo, TimestampedOffset):
-    _type.__module__ = "pykafka_core.log"
-del _type
+TimestampedOffset = _tuple_type("TimestampedOffset", "offset timestamp leader_epoch batch")
 
 
 class ProducerStateError(EngineError):

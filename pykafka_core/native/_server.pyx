@@ -1,10 +1,15 @@
 # cython: language_level=3
-"""Bridge to csrc/server and csrc/hot; the contract stands in _server.pyi."""
+"""Bridge to csrc/server and csrc/hot; the contract stands in _server.pyi.
+
+Bytes are taken by the buffer protocol itself: one typed memoryview brings four thousand lines of Cython's own with it,
+and `collections.abc`, which a start does without.
+"""
 
 import os
 
 cimport cython
 
+from cpython.buffer cimport PyBUF_SIMPLE, PyBuffer_Release, PyObject_GetBuffer
 from cpython.bytes cimport PyBytes_FromStringAndSize
 from libc.stdint cimport INT64_MAX, int8_t, int16_t, int32_t, int64_t, uint8_t, uint32_t, uint64_t
 from libc.stdlib cimport free, malloc
@@ -54,6 +59,14 @@ cdef class AppendOutcome:
     cdef readonly int64_t log_start_offset
     cdef readonly list record_errors
     cdef readonly object error_message
+
+
+cdef int _get_buffer(response, Py_buffer *view) except -1:
+    """The bytes of an answer; None has none. To be released either way."""
+    if response is None:
+        memset(view, 0, sizeof(view[0]))
+        return 0
+    return PyObject_GetBuffer(response, view, PyBUF_SIMPLE)
 
 
 cdef AppendOutcome _outcome_of(const kc_partition_append *out):
@@ -108,14 +121,17 @@ cdef class Partition:
     def last_stable_offset(self):
         return kc_partition_last_stable_offset(self._partition)
 
-    def append(self, const uint8_t[::1] batch not None, TopicConfig config not None, *, int16_t produce_version=13,
+    def append(self, batch not None, TopicConfig config not None, *, int16_t produce_version=13,
                int64_t guard=0, bint by_coordinator=False):
-        cdef size_t size = <size_t>batch.shape[0]
+        cdef Py_buffer view
+        PyObject_GetBuffer(batch, &view, PyBUF_SIMPLE)
+        cdef size_t size = <size_t>view.len
         cdef uint8_t *copy = <uint8_t *>malloc(size + 1)
+        if copy != NULL:
+            memcpy(copy, view.buf, size)
+        PyBuffer_Release(&view)
         if copy == NULL:
             raise MemoryError
-        if size:
-            memcpy(copy, &batch[0], size)
         cdef kc_append_terms terms
         terms.produce_version = produce_version
         terms.origin = KC_ORIGIN_COORDINATOR if by_coordinator else KC_ORIGIN_CLIENT
@@ -396,29 +412,34 @@ cdef class Server:
             finally:
                 kc_up_free(up)
 
-    def reply(self, token, const uint8_t[::1] response, *, bint close=False):
+    def reply(self, token, response, *, bint close=False):
         reactor = token >> 64
         if not 0 <= reactor < self._reactors:
             raise ValueError(f"token {token:#x} is not of this server")
         cdef bint has_answer = response is not None
-        cdef size_t size = <size_t>response.shape[0] if has_answer else 0
-        cdef const uint8_t *data = &response[0] if size else NULL
         cdef kc_conn_token conn = token & 0xFFFFFFFFFFFFFFFF
         cdef uint32_t index = reactor
         cdef kc_status status
+        cdef Py_buffer view
+        _get_buffer(response, &view)
         with nogil:
-            status = kc_server_reply(self._server, index, conn, data, size, has_answer, close)
+            status = kc_server_reply(self._server, index, conn, <const uint8_t *>view.buf, view.len, has_answer, close)
+        PyBuffer_Release(&view)
         check(status, "reply")
 
-    def reply_later(self, token, const uint8_t[::1] response):
+    def reply_later(self, token, response):
         reactor = token >> 64
         if not 0 <= reactor < self._reactors:
             raise ValueError(f"token {token:#x} is not of this server")
         cdef bint has_answer = response is not None
-        cdef size_t size = <size_t>response.shape[0] if has_answer else 0
-        cdef const uint8_t *data = &response[0] if size else NULL
         cdef kc_conn_token conn = token & 0xFFFFFFFFFFFFFFFF
-        check(kc_server_reply_later(self._server, reactor, conn, data, size, has_answer, False), "reply")
+        cdef uint32_t index = reactor
+        cdef kc_status status
+        cdef Py_buffer view
+        _get_buffer(response, &view)
+        status = kc_server_reply_later(self._server, index, conn, <const uint8_t *>view.buf, view.len, has_answer, False)
+        PyBuffer_Release(&view)
+        check(status, "reply")
 
     def flush_replies(self):
         with nogil:

@@ -6,9 +6,11 @@ argparse would do, but its import alone takes longer than this broker may take t
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-
 from pykafka_core._dataclass import dataclass, field
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
 
 __all__ = ["OPTIONAL", "Options", "UsageError", "parse_options"]
 

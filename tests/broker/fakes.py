@@ -7,7 +7,7 @@ memory.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from pykafka_core.broker.cluster import Cluster, Feature
 from pykafka_core.broker.dispatch import Dispatcher
@@ -15,11 +15,14 @@ from pykafka_core.broker.listeners import OpenListener
 from pykafka_core.metadata.errors import RevisionConflictError
 from pykafka_core.metadata.image import MetadataImage
 from pykafka_core.metadata.replay import replay
-from pykafka_core.metadata.store import MetadataChange, Unwatch, Watcher
+from pykafka_core.metadata.store import MetadataChange
 from pykafka_core.protocol.framing import decode_response, encode_request
 from pykafka_core.protocol.message import Message, Record
 from pykafka_core.protocol.records.metadata.partition_record import PartitionRecord
 from pykafka_core.protocol.records.metadata.topic_record import TopicRecord
+
+if TYPE_CHECKING:
+    from pykafka_core.metadata.store import Unwatch, Watcher
 
 NODE_ID = 1
 CLUSTER_ID = "4L6g3nShT-eMCtK--X86sw"

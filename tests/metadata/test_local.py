@@ -7,6 +7,7 @@ calls of the operating system, copied away and opened.
 from __future__ import annotations
 
 import asyncio
+import json
 import os
 import shutil
 from collections.abc import Callable
@@ -26,7 +27,7 @@ from pykafka_core.metadata.errors import (
 from pykafka_core.metadata.image import MetadataImage
 from pykafka_core.metadata.local import LocalMetadataStore, LocalSettings
 from pykafka_core.metadata.local_batches import encode_batch, iterate_batches
-from pykafka_core.metadata.local_log import read_quorum_state
+from pykafka_core.metadata.local_log import QuorumState, read_quorum_state, write_quorum_state
 from pykafka_core.metadata.local_records import Voter, VoterSet, encode_record, kraft_version_record, voters_record
 from pykafka_core.metadata.local_snapshot import list_snapshots
 from pykafka_core.metadata.store import MetadataChange
@@ -475,6 +476,16 @@ def test_several_brokers_are_refused(tmp_path: Path) -> None:
     record.broker_id = 4  # type: ignore[attr-defined]
     append(path / LOG, [record])
     refused(path, UnsupportedMetadataError, r"knows other brokers \(4\); this version runs alone")
+
+
+@pytest.mark.parametrize("version", [0, 1])
+def test_quorum_state_is_read_as_it_was_written_and_in_any_other_form_of_json(tmp_path: Path, version: int) -> None:
+    state = QuorumState(leader_id=3, leader_epoch=17, version=version, voter_ids=(1, 2) if version == 0 else ())
+    write_quorum_state(tmp_path, state)
+    assert read_quorum_state(tmp_path) == state
+    file = tmp_path / "quorum-state"
+    file.write_text(json.dumps(json.loads(file.read_text()), indent=1))
+    assert read_quorum_state(tmp_path) == state
 
 
 def test_an_unreadable_quorum_state_is_refused(tmp_path: Path) -> None:

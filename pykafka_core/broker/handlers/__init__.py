@@ -9,17 +9,17 @@ Produce, Fetch and ListOffsets are answered by the reactors; of those only what 
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
-from importlib import import_module
-
 from pykafka_core.protocol.api_keys import ApiKey
 from pykafka_core.protocol.message import Message
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable
     from typing import Any, Final, TypeVar
 
-    H = TypeVar("H", bound="Handle")
+    Answer = Message | None
+    Handle = Callable[..., Answer | Awaitable[Answer]]
+    H = TypeVar("H", bound=Handle)
 
 __all__ = ["SERVED", "Handler", "RequestContext", "find_handler", "serves"]
 
@@ -79,10 +79,6 @@ SERVED: Final[dict[int, tuple[int, int]]] = {
 # Answered by the reactors alone: there is nothing in it that only Python could settle.
 WITHOUT_HANDLER: Final = frozenset({ApiKey.FETCH})
 
-Answer = Message | None
-Handle = Callable[..., Answer | Awaitable[Answer]]
-
-
 class RequestContext:
     """What a handler may know about a request besides its body."""
 
@@ -138,6 +134,7 @@ def find_handler(key: int) -> Handler | None:
     """Return the handler of an API that is served; import it if this is its first request."""
     handler = _HANDLERS.get(key)
     if handler is None and key in SERVED and key not in WITHOUT_HANDLER:
-        import_module(f"{__name__}.{ApiKey(key).name.lower()}")
+        # Not by importlib, which a start does without.
+        __import__(f"{__name__}.{ApiKey(key).name.lower()}")
         handler = _HANDLERS[key]
     return handler

@@ -11,7 +11,7 @@ value is a tombstone and never comes here.
 
 from __future__ import annotations
 
-from importlib import import_module
+import sys
 
 from pykafka_core.protocol._codec import decode, encode
 from pykafka_core.protocol.exceptions import ProtocolError, UnsupportedVersionError
@@ -40,7 +40,10 @@ def class_of(rows: dict[int, Row], number: int, what: str) -> type[Record]:
         raise UnsupportedVersionError(f"there is no {what} {number}", value=number)
     found = _classes.get(row)
     if found is None:
-        found = getattr(import_module(f"pykafka_core.protocol.records.{row[0]}"), row[1])
+        # As importlib.import_module does, which a start does without.
+        module = f"pykafka_core.protocol.records.{row[0]}"
+        __import__(module)
+        found = getattr(sys.modules[module], row[1])
         _classes[row] = found
     return found
 
