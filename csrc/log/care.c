@@ -131,6 +131,7 @@ static void close_segments(struct kc_log *log) {
     pthread_mutex_lock(&log->page_lock);
     kc_index_page_release(&log->offset_page);
     kc_index_page_release(&log->time_page);
+    kc_index_page_release(&log->txn_page);
     pthread_mutex_unlock(&log->page_lock);
     for (size_t i = 0; i < log->segment_count; i++) kc_segment_release(log->segments[i]);
     log->segment_count = 0;
@@ -232,6 +233,7 @@ static kc_status cut_segment(struct kc_log *log, struct kc_segment *segment, int
     pthread_mutex_lock(&log->page_lock);
     kc_index_page_forget(&log->offset_page, &segment->offset_index);
     kc_index_page_forget(&log->time_page, &segment->time_index);
+    kc_txn_index_forget(&segment->txn_index, &log->txn_page);
     status = kc_segment_truncate(segment, position, cut_offset);
     pthread_mutex_unlock(&log->page_lock);
     atomic_fetch_sub_explicit(&log->size_bytes, before - segment->size_bytes, memory_order_relaxed);

@@ -12,9 +12,14 @@ static const uint8_t *tail_entry(const struct kc_index_file *index, int64_t slot
     return index->tail + (size_t)(slot - index->tail_first) * index->entry_size;
 }
 
-int64_t kc_index_file_key(const struct kc_index_file *index, const uint8_t *entry) {
-    return index->entry_size == 8 ? kc_load_i32(entry) : kc_load_i64(entry);
+/* What is searched for: keys, or the values of entries of two int32.  Both rise. */
+enum field { KEY = 0, VALUE = 4 };
+
+static int64_t field_of(const struct kc_index_file *index, const uint8_t *entry, enum field field) {
+    return index->entry_size == 8 ? kc_load_i32(entry + field) : kc_load_i64(entry);
 }
+
+int64_t kc_index_file_key(const struct kc_index_file *index, const uint8_t *entry) { return field_of(index, entry, KEY); }
 
 static kc_status read_entry(struct kc_index_file *index, int64_t slot, uint8_t *entry) {
     size_t got;
@@ -112,12 +117,12 @@ kc_status kc_index_file_truncate(struct kc_index_file *index, int64_t count) {
     return KC_OK;
 }
 
-/* The last of `count` entries at `bytes` with key <= target, or -1. */
-static int64_t search_bytes(const struct kc_index_file *index, const uint8_t *bytes, int64_t count, int64_t target) {
+/* The last of `count` entries at `bytes` whose field is <= target, or -1. */
+static int64_t search_bytes(const struct kc_index_file *index, const uint8_t *bytes, int64_t count, enum field field, int64_t target) {
     int64_t low = -1, high = count;
     while (high - low > 1) {
         int64_t middle = low + (high - low) / 2;
-        if (kc_index_file_key(index, bytes + (size_t)middle * index->entry_size) <= target)
+        if (field_of(index, bytes + (size_t)middle * index->entry_size, field) <= target)
             low = middle;
         else
             high = middle;
@@ -133,16 +138,26 @@ static void fill_hit(const struct kc_index_file *index, const uint8_t *bytes, in
     if (hit->has_next) memcpy(hit->next, bytes + (size_t)(found + 1) * index->entry_size, index->entry_size);
 }
 
-void kc_index_file_search_tail(const struct kc_index_file *index, int64_t target, struct kc_index_hit *hit) {
+static void search_tail(const struct kc_index_file *index, enum field field, int64_t target, struct kc_index_hit *hit) {
     int64_t count = index->count - index->tail_first;
-    fill_hit(index, index->tail, index->tail_first, count, count ? search_bytes(index, index->tail, count, target) : -1, hit);
+    fill_hit(index, index->tail, index->tail_first, count, count ? search_bytes(index, index->tail, count, field, target) : -1, hit);
 }
 
+void kc_index_file_search_tail(const struct kc_index_file *index, int64_t target, struct kc_index_hit *hit) {
+    search_tail(index, KEY, target, hit);
+}
+
+void kc_index_file_search_tail_values(const struct kc_index_file *index, int64_t target, struct kc_index_hit *hit) {
+    KC_CHECK(index->entry_size == 8);
+    search_tail(index, VALUE, target, hit);
+}
+
+/* And the first entry of the page behind it: between the last two entries nothing else need be looked at. */
 static kc_status load_page(struct kc_index_file *index, struct kc_index_page *page, int64_t first, int64_t limit) {
-    int64_t count = limit - first < page_entries(index) ? limit - first : page_entries(index);
+    int64_t count = limit - first <= page_entries(index) ? limit - first : page_entries(index) + 1;
     if (page->owner == index->id && page->first == first && page->count == count) return KC_OK;
     page->owner = 0;
-    if (!page->bytes && !(page->bytes = malloc(KC_INDEX_PAGE_SIZE))) return KC_NO_MEMORY;
+    if (!page->bytes && !(page->bytes = malloc(KC_INDEX_PAGE_SIZE + KC_INDEX_ENTRY_SIZE_MAX))) return KC_NO_MEMORY;
     size_t size = (size_t)count * index->entry_size, got;
     kc_status status = kc_file_read(index->file, page->bytes, size, first * index->entry_size, &got);
     if (status != KC_OK) return status;
@@ -153,35 +168,63 @@ static kc_status load_page(struct kc_index_file *index, struct kc_index_page *pa
     return KC_OK;
 }
 
-kc_status kc_index_file_search_written(struct kc_index_file *index, struct kc_index_page *page, int64_t limit, int64_t target,
-                                       struct kc_index_hit *hit) {
+/* Looks at the page that is there, and at the one behind it: a consumer that goes on reading comes there next.  *found: that will do. */
+static kc_status search_near(struct kc_index_file *index, struct kc_index_page *page, int64_t limit, enum field field, int64_t target,
+                             struct kc_index_hit *hit, bool *found) {
+    *found = false;
+    if (page->owner != index->id || page->first >= limit) return KC_OK;
+    int64_t count = page->count < limit - page->first ? page->count : limit - page->first;
+    int64_t best = search_bytes(index, page->bytes, count, field, target);
+    if (best < 0 && page->first > 0) return KC_OK;
+    /* An entry of another page may fit better if the page's last is the best here. */
+    if (best + 1 < count || page->first + count == limit) {
+        fill_hit(index, page->bytes, page->first, count, best, hit);
+        *found = true;
+        return KC_OK;
+    }
+    if (count <= page_entries(index)) return KC_OK;
+    kc_status status = load_page(index, page, page->first + page_entries(index), limit);
+    if (status != KC_OK) return status;
+    best = search_bytes(index, page->bytes, page->count, field, target);
+    *found = best >= 0 && (best + 1 < page->count || page->first + page->count == limit);
+    if (*found) fill_hit(index, page->bytes, page->first, page->count, best, hit);
+    return KC_OK;
+}
+
+static kc_status search_written(struct kc_index_file *index, struct kc_index_page *page, int64_t limit, enum field field, int64_t target,
+                                struct kc_index_hit *hit) {
     hit->slot = -1;
     hit->has_next = false;
     if (limit == 0) return KC_OK;
-    if (page->owner == index->id && page->first < limit) {
-        int64_t count = page->count < limit - page->first ? page->count : limit - page->first;
-        int64_t found = search_bytes(index, page->bytes, count, target);
-        /* An entry of another page may fit better if the page's last is the best here. */
-        if (found >= 0 && (found + 1 < count || page->first + count == limit)) {
-            fill_hit(index, page->bytes, page->first, count, found, hit);
-            return KC_OK;
-        }
-    }
+    bool found;
+    kc_status status = search_near(index, page, limit, field, target, hit, &found);
+    if (status != KC_OK || found) return status;
     int64_t low = 0, high = (limit + page_entries(index) - 1) / page_entries(index);
     while (high - low > 1) {
         int64_t middle = low + (high - low) / 2;
         uint8_t entry[KC_INDEX_ENTRY_SIZE_MAX];
-        kc_status status = read_entry(index, middle * page_entries(index), entry);
+        status = read_entry(index, middle * page_entries(index), entry);
         if (status != KC_OK) return status;
-        if (kc_index_file_key(index, entry) <= target)
+        if (field_of(index, entry, field) <= target)
             low = middle;
         else
             high = middle;
     }
-    kc_status status = load_page(index, page, low * page_entries(index), limit);
+    status = load_page(index, page, low * page_entries(index), limit);
     if (status != KC_OK) return status;
-    fill_hit(index, page->bytes, page->first, page->count, search_bytes(index, page->bytes, page->count, target), hit);
+    fill_hit(index, page->bytes, page->first, page->count, search_bytes(index, page->bytes, page->count, field, target), hit);
     return KC_OK;
+}
+
+kc_status kc_index_file_search_written(struct kc_index_file *index, struct kc_index_page *page, int64_t limit, int64_t target,
+                                       struct kc_index_hit *hit) {
+    return search_written(index, page, limit, KEY, target, hit);
+}
+
+kc_status kc_index_file_search_values(struct kc_index_file *index, struct kc_index_page *page, int64_t limit, int64_t target,
+                                      struct kc_index_hit *hit) {
+    KC_CHECK(index->entry_size == 8);
+    return search_written(index, page, limit, VALUE, target, hit);
 }
 
 kc_status kc_index_file_search(struct kc_index_file *index, struct kc_index_page *page, int64_t target,

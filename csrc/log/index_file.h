@@ -7,8 +7,8 @@
  *
  * Entry: key (int32 or int64, big endian), then a value.  entry_size 8 means an int32 key, 12 an int64 key.
  *
- * Threads: the owner of the log's lock, except kc_index_file_search_written, which touches only what never changes while the
- * segment lives (entries below a `limit` taken under the lock) and the page cache, and so needs only that cache's lock.
+ * Threads: the owner of the log's lock, except kc_index_file_search_written and _values, which touch only what never changes while the
+ * segment lives (entries below a `limit` taken under the lock) and the page cache, and so need only that cache's lock.
  * Invariants: (1) tail holds exactly the entries [tail_first, count); (2) tail_first <= written <= count; (3) the file holds
  * exactly `written` entries, once it exists. */
 #ifndef KC_LOG_INDEX_FILE_H
@@ -33,7 +33,7 @@ struct kc_index_file {
     bool dirty;                        /* written to since the last sync */
 };
 
-/* The last page that a search read from a file; one serves many indexes.  Whoever owns it locks it. */
+/* The last page that a search read from a file, and one entry more; one serves many indexes.  Whoever owns it locks it. */
 struct kc_index_page {
     uint64_t owner;                    /* the index's id, 0: none */
     int64_t first;
@@ -70,6 +70,10 @@ void kc_index_file_search_tail(const struct kc_index_file *index, int64_t target
 /* The same among the entries [0, limit) of the file. */
 kc_status kc_index_file_search_written(struct kc_index_file *index, struct kc_index_page *page, int64_t limit, int64_t target,
                                        struct kc_index_hit *hit);
+/* The same by the value, where entries are two int32 and their values rise like their keys (positions, in an index of offsets). */
+void kc_index_file_search_tail_values(const struct kc_index_file *index, int64_t target, struct kc_index_hit *hit);
+kc_status kc_index_file_search_values(struct kc_index_file *index, struct kc_index_page *page, int64_t limit, int64_t target,
+                                      struct kc_index_hit *hit);
 /* Both, for callers that hold the log's lock and the page's.  */
 kc_status kc_index_file_search(struct kc_index_file *index, struct kc_index_page *page, int64_t target,
                                struct kc_index_hit *hit);

@@ -33,6 +33,7 @@ void kc_log_release(struct kc_log *log) {
     kc_log_dir_release(log->dir);
     kc_index_page_release(&log->offset_page);
     kc_index_page_release(&log->time_page);
+    kc_index_page_release(&log->txn_page);
     pthread_mutex_destroy(&log->flush_lock);
     pthread_mutex_destroy(&log->lock);
     pthread_mutex_destroy(&log->page_lock);

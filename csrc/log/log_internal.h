@@ -6,7 +6,7 @@
  *     producers.c  producer state from stored batches   txns.c     open and aborted transactions
  *     landmark.c   what keeps a restart short           write_back.c   pages on their way to the disk
  *
- * Threads: `lock` guards every field but the atomics; `page_lock` guards the two pages and is taken inside `lock` or alone,
+ * Threads: `lock` guards every field but the atomics; `page_lock` guards the pages and is taken inside `lock` or alone,
  * never the other way round; `flush_lock` is taken before `lock`: a flush that finds nothing left to sync must not end before
  * the one that is syncing it. */
 #ifndef KC_LOG_LOG_INTERNAL_H
@@ -54,10 +54,10 @@ struct kc_log {
     bool closed;
     kc_status failure;                 /* KC_OK, or what ended all writing */
     uint64_t next_index_id;
-    uint64_t truncations;              /* a look-up outside the lock starts again if this changed under it */
+    _Atomic uint64_t truncations;      /* a look-up outside the lock starts again if this changed under it */
 
     pthread_mutex_t page_lock;
-    struct kc_index_page offset_page, time_page;
+    struct kc_index_page offset_page, time_page, txn_page;
 };
 
 static inline struct kc_segment *kc_log_active(const struct kc_log *log) { return log->segments[log->segment_count - 1]; }

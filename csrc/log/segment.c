@@ -42,7 +42,7 @@ kc_status kc_segment_create_staged(struct kc_file_cache *files, const char *dire
     if (status == KC_OK)
         status = kc_index_file_init(&segment->time_index, index_file, index_ids + 1, KC_TIME_INDEX_ENTRY_SIZE, 0, false);
     if (status == KC_OK) status = make_file(files, directory, base_offset, KC_LOG_FILE_TXN_INDEX, stage, &index_file);
-    if (status == KC_OK) kc_txn_index_init(&segment->txn_index, index_file);
+    if (status == KC_OK) kc_txn_index_init(&segment->txn_index, index_file, index_ids);
     if (status != KC_OK) {
         kc_segment_release(segment);
         return status;

@@ -16,6 +16,7 @@ enum {                                     /* within an entry */
     BLOCK_ENTRIES = 120,                   /* read at a time: one page */
 };
 _Static_assert(AT_LAST_STABLE_OFFSET + 8 == KC_TXN_INDEX_ENTRY_SIZE, "the last stable offset is an entry's last field");
+_Static_assert(BLOCK_ENTRIES * KC_TXN_INDEX_ENTRY_SIZE <= KC_INDEX_PAGE_SIZE, "a block goes into a page");
 
 static void encode(uint8_t *at, const struct kc_aborted_txn *txn) {
     kc_store_i16(at + AT_VERSION, KC_TXN_INDEX_VERSION);
@@ -42,8 +43,8 @@ static kc_status read_block(const struct kc_txn_index *index, int64_t slot, int6
     return status;
 }
 
-void kc_txn_index_init(struct kc_txn_index *index, struct kc_file *file) {
-    *index = (struct kc_txn_index){.file = file, .last_offset = -1};
+void kc_txn_index_init(struct kc_txn_index *index, struct kc_file *file, uint64_t id) {
+    *index = (struct kc_txn_index){.file = file, .id = id, .last_offset = -1};
 }
 
 void kc_txn_index_release(struct kc_txn_index *index) {
@@ -148,14 +149,14 @@ void kc_txn_index_trim(struct kc_txn_index *index) {
     index->tail_count = 0;
 }
 
-/* The slot of the first entry with last offset >= offset; `count` where there is none. */
-static kc_status find_slot(const struct kc_txn_index *index, int64_t count, int64_t offset, int64_t *slot) {
-    int64_t low = 0, high = count;
+/* Among every `step`th of `count` entries, the first with last offset >= offset: which of those it is; beyond them where there is none. */
+static kc_status find(const struct kc_txn_index *index, int64_t count, int64_t step, int64_t offset, int64_t *place) {
+    int64_t low = 0, high = (count + step - 1) / step;
     while (low < high) {
         int64_t middle = low + (high - low) / 2;
         uint8_t bytes[KC_TXN_INDEX_ENTRY_SIZE];
         size_t got;
-        kc_status status = kc_file_read(index->file, bytes, sizeof bytes, middle * KC_TXN_INDEX_ENTRY_SIZE, &got);
+        kc_status status = kc_file_read(index->file, bytes, sizeof bytes, middle * step * KC_TXN_INDEX_ENTRY_SIZE, &got);
         if (status == KC_OK && got < sizeof bytes) status = KC_CORRUPT;
         if (status != KC_OK) return status;
         if (decode(bytes).last_offset < offset)
@@ -163,14 +164,14 @@ static kc_status find_slot(const struct kc_txn_index *index, int64_t count, int6
         else
             high = middle;
     }
-    *slot = low;
+    *place = low;
     return KC_OK;
 }
 
 kc_status kc_txn_index_truncate(struct kc_txn_index *index, int64_t offset) {
     if (!index->exists || (index->count > 0 && index->last_offset < offset)) return KC_OK;
     int64_t count, last_offset = -1;
-    kc_status status = find_slot(index, index->count, offset, &count);
+    kc_status status = find(index, index->count, 1, offset, &count);
     if (status == KC_OK && count > 0) {
         uint8_t bytes[KC_TXN_INDEX_ENTRY_SIZE];
         int64_t read_count;
@@ -208,18 +209,84 @@ kc_status kc_txn_index_scan_tail(const struct kc_txn_index *index, int64_t offse
     return status;
 }
 
-kc_status kc_txn_index_scan_file(const struct kc_txn_index *index, int64_t count, int64_t offset, int64_t end_offset,
-                                 struct kc_aborted_txns *list, bool *complete) {
-    int64_t slot, read_count;
-    uint8_t bytes[BLOCK_ENTRIES * KC_TXN_INDEX_ENTRY_SIZE];
+/* ---- through a page -------------------------------------------------------------------------------------------------------------
+ *
+ * A page holds BLOCK_ENTRIES entries from any one on.  Consumers read on: the next one to ask begins where this one ends or a little before, so
+ * the page is moved no further than what is asked for, and keeps one entry before that, which tells that nothing earlier is missing. */
+
+static int64_t last_offset_at(const uint8_t *bytes, int64_t i) {
+    return kc_load_i64(bytes + i * KC_TXN_INDEX_ENTRY_SIZE + AT_LAST_OFFSET);
+}
+
+/* The entries from `first` on, below `count`. */
+static kc_status load_block(const struct kc_txn_index *index, struct kc_index_page *page, int64_t first, int64_t count) {
+    if (page->owner == index->id && page->first == first && page->count == (count - first < BLOCK_ENTRIES ? count - first : BLOCK_ENTRIES))
+        return KC_OK;
+    page->owner = 0;
+    if (!page->bytes && !(page->bytes = malloc(KC_INDEX_PAGE_SIZE + KC_INDEX_ENTRY_SIZE_MAX))) return KC_NO_MEMORY;
+    kc_status status = read_block(index, first, count, page->bytes, &page->count);
+    if (status != KC_OK) return status;
+    page->owner = index->id;
+    page->first = first;
+    return KC_OK;
+}
+
+/* The first entry of the page with last offset >= offset; page->count: none. */
+static int64_t first_in(const struct kc_index_page *page, int64_t offset) {
+    int64_t low = 0, high = page->count;
+    while (low < high) {
+        int64_t middle = low + (high - low) / 2;
+        if (last_offset_at(page->bytes, middle) < offset)
+            low = middle + 1;
+        else
+            high = middle;
+    }
+    return low;
+}
+
+/* Has the page hold the first entry with last offset >= offset, which is among BLOCK_ENTRIES from `first` on, or the one behind them.
+ * *slot: within the page; page->count: there is none below `count`. */
+static kc_status seek_from(const struct kc_txn_index *index, struct kc_index_page *page, int64_t first, int64_t count, int64_t offset,
+                           int64_t *slot) {
+    kc_status status = load_block(index, page, first, count);
+    if (status == KC_OK) *slot = first_in(page, offset);
+    if (status != KC_OK || *slot < page->count || page->first + page->count >= count) return status;
+    status = load_block(index, page, page->first + page->count - 1, count);
+    if (status == KC_OK) *slot = first_in(page, offset);
+    return status;
+}
+
+/* The same among all `count`. */
+static kc_status seek(const struct kc_txn_index *index, struct kc_index_page *page, int64_t count, int64_t offset, int64_t *slot) {
+    if (page->owner == index->id && page->first < count && (page->first == 0 || last_offset_at(page->bytes, 0) < offset)) {
+        *slot = first_in(page, offset);
+        if (*slot < page->count) return KC_OK;
+        /* A consumer that reads on comes to the next one. */
+        kc_status status = seek_from(index, page, page->first, count, offset, slot);
+        if (status != KC_OK || *slot < page->count) return status;
+    }
+    int64_t block = 0;
+    kc_status status = count > BLOCK_ENTRIES ? find(index, count, BLOCK_ENTRIES, offset, &block) : KC_OK;
+    if (status != KC_OK) return status;
+    return seek_from(index, page, block > 0 ? (block - 1) * BLOCK_ENTRIES : 0, count, offset, slot);
+}
+
+kc_status kc_txn_index_scan_file(const struct kc_txn_index *index, struct kc_index_page *page, int64_t count, int64_t offset,
+                                 int64_t end_offset, struct kc_aborted_txns *list, bool *complete) {
+    int64_t slot;
     *complete = false;
-    kc_status status = find_slot(index, count, offset, &slot);
-    for (; status == KC_OK && slot < count && !*complete; slot += read_count) {
-        status = read_block(index, slot, count, bytes, &read_count);
-        for (int64_t i = 0; status == KC_OK && i < read_count && !*complete; i++) {
-            struct kc_aborted_txn txn = decode(bytes + i * KC_TXN_INDEX_ENTRY_SIZE);
-            status = consider(&txn, offset, end_offset, list, complete);
-        }
+    kc_status status = seek(index, page, count, offset, &slot);
+    if (status != KC_OK) return status;
+    int64_t begin = page->first + slot;
+    for (int64_t at = begin; status == KC_OK && at < count && !*complete; at++) {
+        if (at == page->first + page->count) status = load_block(index, page, begin - 1 > page->first ? begin - 1 : at, count);
+        if (status != KC_OK) break;
+        struct kc_aborted_txn txn = decode(page->bytes + (at - page->first) * KC_TXN_INDEX_ENTRY_SIZE);
+        status = consider(&txn, offset, end_offset, list, complete);
     }
     return status;
+}
+
+void kc_txn_index_forget(const struct kc_txn_index *index, struct kc_index_page *page) {
+    if (page->owner == index->id) page->owner = 0;
 }

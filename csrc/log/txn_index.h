@@ -12,8 +12,8 @@
  * Each entry goes to the file at once: aborts are rare, and what is not there after a crash is rebuilt by recovery.  The newest are
  * kept in memory as well, for consumers at the tail.
  *
- * Threads: the owner of the log's lock, except kc_txn_index_scan_file, which touches only what never changes while the segment
- * lives and is not truncated.  Source: org.apache.kafka.storage.internals.log.{TransactionIndex, AbortedTxn}. */
+ * Threads: the owner of the log's lock, except kc_txn_index_scan_file, which touches only the page and what never changes while the
+ * segment lives and is not truncated.  Source: org.apache.kafka.storage.internals.log.{TransactionIndex, AbortedTxn}. */
 #ifndef KC_LOG_TXN_INDEX_H
 #define KC_LOG_TXN_INDEX_H
 
@@ -22,11 +22,13 @@
 
 #include "io/file.h"
 #include "log/aborted_txns.h"
+#include "log/index_file.h"
 
 enum { KC_TXN_INDEX_ENTRY_SIZE = 34, KC_TXN_INDEX_VERSION = 0, KC_TXN_INDEX_TAIL_COUNT = 32 };
 
 struct kc_txn_index {
     struct kc_file *file;
+    uint64_t id;                           /* of its own among the indexes that share a page */
     int64_t count;
     int64_t last_offset;                   /* of the newest entry, -1: none */
     struct kc_aborted_txn *tail;           /* the newest tail_count entries, oldest first; NULL until the first append */
@@ -36,7 +38,7 @@ struct kc_txn_index {
 };
 
 /* Takes over one reference to `file`, which will be created by the first append. */
-void kc_txn_index_init(struct kc_txn_index *index, struct kc_file *file);
+void kc_txn_index_init(struct kc_txn_index *index, struct kc_file *file, uint64_t id);
 void kc_txn_index_release(struct kc_txn_index *index);
 
 /* Reads and checks a file that exists.  Entries of a segment that begins at base_offset and ends before end_offset.  KC_CORRUPT: not
@@ -59,10 +61,13 @@ kc_status kc_txn_index_truncate(struct kc_txn_index *index, int64_t offset);
 /* Whether the copies in memory tell all that the index knows from this offset on. */
 bool kc_txn_index_tail_covers(const struct kc_txn_index *index, int64_t offset);
 /* Adds the transactions with last offset >= offset and first offset < end_offset to the list.  *complete: later segments have
- * none.  The first from memory, where the tail covers the offset; the second from the first `count` entries of the file. */
+ * none.  The first from memory, where the tail covers the offset; the second from the first `count` entries of the file, through a page
+ * that the caller has locked: a consumer that reads on finds there what it needs next. */
 kc_status kc_txn_index_scan_tail(const struct kc_txn_index *index, int64_t offset, int64_t end_offset,
                                  struct kc_aborted_txns *list, bool *complete);
-kc_status kc_txn_index_scan_file(const struct kc_txn_index *index, int64_t count, int64_t offset, int64_t end_offset,
-                                 struct kc_aborted_txns *list, bool *complete);
+kc_status kc_txn_index_scan_file(const struct kc_txn_index *index, struct kc_index_page *page, int64_t count, int64_t offset,
+                                 int64_t end_offset, struct kc_aborted_txns *list, bool *complete);
+/* Before the file is cut, and where it was cut under a scan.  The page is locked. */
+void kc_txn_index_forget(const struct kc_txn_index *index, struct kc_index_page *page);
 
 #endif

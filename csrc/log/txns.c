@@ -100,7 +100,7 @@ static kc_status collect_in_memory(struct collection *c, int64_t *after_base, st
     *segment = NULL;
     for (; slot < log->segment_count && status == KC_OK && !c->complete; slot++) {
         struct kc_segment *at = log->segments[slot];
-        if (at->base_offset <= *after_base || at->txn_index.count == 0) continue;
+        if (at->base_offset <= *after_base || at->txn_index.last_offset < c->offset) continue;
         *after_base = at->base_offset;
         if (kc_txn_index_tail_covers(&at->txn_index, c->offset)) {
             status = kc_txn_index_scan_tail(&at->txn_index, c->offset, c->end_offset, c->list, &c->complete);
@@ -130,11 +130,16 @@ static kc_status collect(struct collection *c) {
             status = KC_STALE;
         pthread_mutex_unlock(&log->lock);
         if (status != KC_OK || !segment) return status;
-        status = kc_txn_index_scan_file(&segment->txn_index, count, c->offset, c->end_offset, c->list, &c->complete);
+        pthread_mutex_lock(&log->page_lock);
+        status = kc_txn_index_scan_file(&segment->txn_index, &log->txn_page, count, c->offset, c->end_offset, c->list, &c->complete);
+        /* What was read while the file was cut may be anything.  Whoever cuts counts first and makes the pages forget then, so that a page that
+         * is kept here is good, or will be forgotten. */
+        if (c->truncations != atomic_load(&log->truncations)) {
+            kc_txn_index_forget(&segment->txn_index, &log->txn_page);
+            status = KC_STALE;
+        }
+        pthread_mutex_unlock(&log->page_lock);
         kc_segment_release(segment);
-        pthread_mutex_lock(&log->lock);
-        if (c->truncations != log->truncations) status = KC_STALE;
-        pthread_mutex_unlock(&log->lock);
         if (status != KC_OK || c->complete) return status;
     }
 }
@@ -158,40 +163,18 @@ kc_status kc_log_collect_aborted(struct kc_log *log, int64_t offset, int64_t end
 
 /* ---- the end of a slice, as an offset ----------------------------------------------------------------------------------------- */
 
-static int64_t entry_offset(const struct kc_segment *segment, const uint8_t *entry) {
+static int64_t offset_in(const struct kc_segment *segment, const uint8_t *entry) {
     return segment->base_offset + kc_offset_entry_relative(entry);
 }
 
-/* The offset of the first entry at or behind the position, among those in memory; INT64_MAX: none.  *before: that may be said of one
- * that is in the file only. */
-static int64_t bound_by_memory(const struct kc_segment *segment, int64_t position, bool *before) {
-    const struct kc_index_file *index = &segment->offset_index;
-    *before = index->tail_first > 0;
-    for (int64_t slot = index->tail_first; slot < index->count; slot++) {
-        const uint8_t *entry = index->tail + (size_t)(slot - index->tail_first) * index->entry_size;
-        if (kc_offset_entry_position(entry) >= position) return entry_offset(segment, entry);
-        *before = false;
-    }
-    return INT64_MAX;
-}
-
-/* The same among the first `count` entries of the file.  What cannot be read tells nothing. */
-static int64_t bound_by_file(const struct kc_segment *segment, int64_t count, int64_t position) {
-    int64_t low = 0, high = count, bound = INT64_MAX;
-    while (low < high) {
-        int64_t middle = low + (high - low) / 2;
-        uint8_t entry[KC_OFFSET_INDEX_ENTRY_SIZE];
-        size_t got;
-        kc_status status = kc_file_read(segment->offset_index.file, entry, sizeof entry, middle * KC_OFFSET_INDEX_ENTRY_SIZE, &got);
-        if (status != KC_OK || got < sizeof entry) return INT64_MAX;
-        if (kc_offset_entry_position(entry) < position) {
-            low = middle + 1;
-        } else {
-            high = middle;
-            bound = entry_offset(segment, entry);
-        }
-    }
-    return bound;
+/* The offset of the first entry at or behind the position, among the first `count` of the file; INT64_MAX: none, or it cannot be read,
+ * which tells nothing. */
+static int64_t bound_by_file(struct kc_log *log, struct kc_segment *segment, int64_t count, int64_t position) {
+    struct kc_index_hit hit;
+    pthread_mutex_lock(&log->page_lock);
+    kc_status status = kc_index_file_search_values(&segment->offset_index, &log->offset_page, count, position - 1, &hit);
+    pthread_mutex_unlock(&log->page_lock);
+    return status == KC_OK && hit.has_next ? offset_in(segment, hit.next) : INT64_MAX;
 }
 
 int64_t kc_log_bound_slice(struct kc_log *log, int64_t offset, const struct kc_log_slice *slice, int64_t offset_limit) {
@@ -203,10 +186,11 @@ int64_t kc_log_bound_slice(struct kc_log *log, int64_t offset, const struct kc_l
         if (at->file != slice->file) continue;
         if (slot + 1 < log->segment_count) bound = log->segments[slot + 1]->base_offset;
         if (position >= at->size_bytes) break;
-        bool before;
-        int64_t in_memory = bound_by_memory(at, position, &before);
-        if (in_memory < bound) bound = in_memory;
-        if (before) {
+        struct kc_index_hit hit;
+        kc_index_file_search_tail_values(&at->offset_index, position - 1, &hit);
+        if (hit.has_next && offset_in(at, hit.next) < bound) bound = offset_in(at, hit.next);
+        /* None of those in memory lies before the position: the file may have a nearer one behind it. */
+        if (hit.slot < 0 && at->offset_index.tail_first > 0) {
             segment = kc_segment_retain(at);
             file_count = at->offset_index.tail_first;
         }
@@ -214,7 +198,7 @@ int64_t kc_log_bound_slice(struct kc_log *log, int64_t offset, const struct kc_l
     }
     pthread_mutex_unlock(&log->lock);
     if (segment) {
-        int64_t in_file = bound_by_file(segment, file_count, position);
+        int64_t in_file = bound_by_file(log, segment, file_count, position);
         if (in_file < bound) bound = in_file;
         kc_segment_release(segment);
     }

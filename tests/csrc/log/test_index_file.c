@@ -44,6 +44,61 @@ static void check(int64_t target) {
     if (hit.has_next) EXPECT_EQ(kc_index_file_key(&index_, hit.next), keys[expected + 1]);
 }
 
+/* The same by the value: that of the entry with keys[i] is 3 * i. */
+static void check_value(int64_t target) {
+    struct kc_index_hit hit;
+    EXPECT_EQ(kc_index_file_search_values(&index_, &page, index_.tail_first, target, &hit), KC_OK);
+    int64_t expected = target < 0 ? -1 : target / 3 < index_.tail_first ? target / 3 : index_.tail_first - 1;
+    EXPECT_EQ(hit.slot, expected);
+    if (expected >= 0) EXPECT_EQ(kc_index_file_key(&index_, hit.entry), keys[expected]);
+    EXPECT_EQ(hit.has_next, expected + 1 < index_.tail_first);
+    if (hit.has_next) EXPECT_EQ(kc_index_file_key(&index_, hit.next), keys[expected + 1]);
+    kc_index_file_search_tail_values(&index_, target, &hit);
+    expected = target / 3 < index_.count ? target / 3 : index_.count - 1;
+    EXPECT_EQ(hit.slot, target >= 0 && expected >= index_.tail_first ? expected : -1);
+}
+
+TEST(values_are_found_like_keys) {
+    fixture_start(&f, 1);
+    memset(&page, 0, sizeof page);
+    make(8, 1, 0, false);
+    for (int i = 0; i < 3000; i++) append(2 * i + 1, 3 * i);
+    for (int pass = 0; pass < 2; pass++) {
+        int64_t target = 0;
+        for (int i = 0; i < 3000; i++) {
+            target = kc_test_random_below(4) ? target + (int64_t)kc_test_random_below(500) : (int64_t)kc_test_random_below(9100);
+            if (target > 9100) target = -1;
+            check_value(target);
+            check((int64_t)kc_test_random_below(6100));
+        }
+        if (pass) break;
+        EXPECT_EQ(kc_index_file_flush(&index_), KC_OK);
+        kc_index_file_release(&index_);
+        make(8, 2, 3000, true);
+    }
+    kc_index_file_release(&index_);
+    kc_index_page_release(&page);
+    fixture_stop(&f);
+}
+
+/* Forward through the file: each page is read once, whatever the number of pages. */
+TEST(a_reader_that_goes_on_reads_each_page_once) {
+    fixture_start(&f, 1);
+    memset(&page, 0, sizeof page);
+    make(8, 1, 0, false);
+    for (int i = 0; i < 512 * 16; i++) append(i, i);
+    EXPECT_EQ(kc_index_file_flush(&index_), KC_OK);
+    kc_index_file_release(&index_);
+    make(8, 2, 512 * 16, true);
+    check(0);
+    uint64_t before = kc_disk_fault_calls(f.fault, KC_CALL_READ);
+    for (int i = 0; i < 512 * 16; i++) check(i);
+    EXPECT_EQ(kc_disk_fault_calls(f.fault, KC_CALL_READ) - before, 15);
+    kc_index_file_release(&index_);
+    kc_index_page_release(&page);
+    fixture_stop(&f);
+}
+
 TEST(searches_agree_with_a_plain_list_for_both_widths) {
     for (uint32_t entry_size = 8; entry_size <= 12; entry_size += 4) {
         fixture_start(&f, 1);

@@ -173,6 +173,94 @@ TEST(many_aborts_over_many_segments_are_all_found) {
     }
 }
 
+/* In one segment, whose index has many pages; a page that is known must not answer for another. */
+TEST(many_aborts_in_one_segment_are_all_found) {
+    enum { TXNS = 1000 };
+    static int64_t firsts[TXNS], lasts[TXNS];
+    for (int pass = 0; pass < 2; pass++) {
+        start();
+        f.options.config.segment_size_bytes = 1 << 20;
+        kc_log_set_config(f.log, &f.options.config);
+        int count = 0;
+        for (int i = 0; i < TXNS; i++) {
+            firsts[i] = put(i % 3, 0, i / 3, 1).base_offset;
+            lasts[i] = end_txn(i % 3, 0, 0, false, 1).base_offset;
+        }
+        if (pass) fixture_reopen(&f, true);
+        for (int round = 0; round < 5000; round++) {
+            /* Forward, as consumers read, and from anywhere. */
+            count = kc_test_random_below(5) ? count + (int)kc_test_random_below(100) : (int)kc_test_random_below(TXNS);
+            int from = count % (TXNS - 1), to = from + 1 + (int)kc_test_random_below(300);
+            if (to >= TXNS) to = TXNS - 1;
+            struct kc_aborted_txns list = {0};
+            EXPECT_EQ(kc_log_collect_aborted(f.log, lasts[from], firsts[to] + 1, &list), KC_OK);
+            EXPECT_EQ(list.count, to - from + 1);
+            for (uint32_t k = 0; k < list.count; k++) {
+                EXPECT_EQ(list.items[k].first_offset, firsts[from + (int)k]);
+                EXPECT_EQ(list.items[k].last_offset, lasts[from + (int)k]);
+            }
+            kc_aborted_txns_release(&list);
+        }
+        stop();
+    }
+}
+
+/* Cut, and written anew with other transactions at the same places. */
+TEST(pages_of_aborts_do_not_outlive_a_truncation) {
+    start();
+    f.options.config.segment_size_bytes = 1 << 20;
+    kc_log_set_config(f.log, &f.options.config);
+    for (int round = 0; round < 3; round++) {
+        for (int i = 0; i < 300; i++) {
+            put(10 + round, (int16_t)round, i, 1);
+            end_txn(10 + round, (int16_t)round, 0, false, 1);
+        }
+        char expected[64];
+        snprintf(expected, sizeof expected, "%d:100-101/102", 10 + round);
+        EXPECT_TEXT(aborted(100, 102), expected);
+        EXPECT_EQ(kc_log_truncate(f.log, 0), KC_OK);
+        EXPECT_TEXT(aborted(100, 102), "");
+    }
+    stop();
+}
+
+TEST(a_consumer_that_reads_on_costs_few_reads) {
+    start();
+    f.options.config.segment_size_bytes = 1 << 20;
+    kc_log_set_config(f.log, &f.options.config);
+    for (int i = 0; i < 2000; i++) {
+        put(1, 0, i, 1);
+        end_txn(1, 0, 0, false, 1);
+    }
+    fixture_reopen(&f, true);
+    EXPECT_EQ(f.log->segment_count, 1);
+    int64_t end = kc_log_end_offset(f.log), offset = 0;
+    struct kc_aborted_txns list = {0};
+    uint64_t plain = 0, extra = 0;
+    int fetches = 0;
+    for (; offset < end; fetches++) {
+        struct kc_log_slice slice;
+        uint64_t before = kc_disk_fault_calls(f.fault, KC_CALL_READ);
+        EXPECT_EQ(kc_log_read(f.log, offset, end, 2000, true, &slice), KC_OK);
+        plain += kc_disk_fault_calls(f.fault, KC_CALL_READ) - before;
+        before = kc_disk_fault_calls(f.fault, KC_CALL_READ);
+        int64_t bound = kc_log_bound_slice(f.log, offset, &slice, end);
+        EXPECT_EQ(kc_log_collect_aborted(f.log, offset, bound, &list), KC_OK);
+        extra += kc_disk_fault_calls(f.fault, KC_CALL_READ) - before;
+        kc_file_release(slice.file);
+        /* Some twenty batches and their markers; the bound may lie a little behind. */
+        EXPECT(list.count > 0);
+        list.count = 0;
+        offset += 2 * (slice.size_bytes / (f.log->segments[0]->size_bytes / (end / 2)));
+    }
+    EXPECT(plain >= (uint64_t)fetches);
+    /* Some 20 pages of 120 transactions, which overlap a little, and a few of the index of offsets. */
+    EXPECT(extra <= 30);
+    EXPECT(fetches > 150);
+    kc_aborted_txns_release(&list);
+    stop();
+}
+
 TEST(what_a_slice_reaches_is_known_from_the_index) {
     start();
     f.options.config.segment_size_bytes = 1 << 20;
