@@ -7,7 +7,6 @@ and back. The difference is what moving one of them to C could bring. extra_info
 from __future__ import annotations
 
 import itertools
-import os
 import statistics
 from collections.abc import Iterator
 from typing import Any
@@ -15,7 +14,7 @@ from typing import Any
 import pytest
 
 from bench import broker_process, raw_client
-from bench.broker_process import BrokerProcess
+from bench.broker_process import BrokerProcess, pinned_broker
 from pykafka_core.protocol.api_keys import ApiKey
 from pykafka_core.protocol.framing import decode_response, encode_request
 from pykafka_core.protocol.message import Message
@@ -81,19 +80,13 @@ REQUESTS_OF = {
 
 @pytest.fixture(scope="module")
 def broker() -> Iterator[BrokerProcess]:
-    pins, own = broker_process.processors(), os.sched_getaffinity(0)
-    with BrokerProcess(pin=pins[0] if pins else None) as started:
-        if pins:
-            os.sched_setaffinity(0, {pins[1]})
-        try:
-            with started.connect() as connection:
-                for name in TOPICS:
-                    raw_client.create_topic(connection, name, PARTITIONS)
-                key, version, body = REQUESTS_OF["FindCoordinator"]
-                raw_client.call(connection, key, version, body)  # makes __consumer_offsets
-            yield started
-        finally:
-            os.sched_setaffinity(0, own)
+    with pinned_broker() as started:
+        with started.connect() as connection:
+            for name in TOPICS:
+                raw_client.create_topic(connection, name, PARTITIONS)
+            key, version, body = REQUESTS_OF["FindCoordinator"]
+            raw_client.call(connection, key, version, body)  # makes __consumer_offsets
+        yield started
 
 
 def answered(broker: BrokerProcess, key: ApiKey, version: int, body: Message) -> None:

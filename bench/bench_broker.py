@@ -27,7 +27,7 @@ from typing import Any
 import pytest
 
 from bench import broker_process, raw_client
-from bench.broker_process import GB, BrokerProcess
+from bench.broker_process import GB, BrokerProcess, pinned_broker
 
 pytest.importorskip("pytest_benchmark", reason="pytest-benchmark is not installed")
 if sys.platform != "linux":
@@ -74,15 +74,8 @@ def by_shape(shapes: list[Shape] = SHAPES) -> pytest.MarkDecorator:
 
 @pytest.fixture(scope="module")
 def broker() -> Iterator[BrokerProcess]:
-    """One broker on its processor, and this process, with the threads its clients will start, on the other."""
-    pins, own = broker_process.processors(), os.sched_getaffinity(0)
-    with BrokerProcess(pin=pins[0] if pins else None) as started:
-        if pins:
-            os.sched_setaffinity(0, {pins[1]})
-        try:
-            yield started
-        finally:
-            os.sched_setaffinity(0, own)
+    with pinned_broker() as started:
+        yield started
 
 
 @dataclass(slots=True)

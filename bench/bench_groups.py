@@ -11,7 +11,6 @@ Goals: 10,000 commits and 30,000 heartbeats a second on one core; the crowd leav
 
 from __future__ import annotations
 
-import os
 import statistics
 import sys
 import threading
@@ -22,8 +21,8 @@ from typing import Any
 
 import pytest
 
-from bench import broker_process, raw_client
-from bench.broker_process import BrokerProcess
+from bench import raw_client
+from bench.broker_process import BrokerProcess, pinned_broker
 from bench.group_client import (
     COMMIT_ERROR,
     HEARTBEAT_ERROR,
@@ -46,18 +45,11 @@ PARTITIONS = 6
 
 @pytest.fixture(scope="module")
 def broker() -> Iterator[BrokerProcess]:
-    """One broker on its processor with one reactor, and this process on the other."""
-    pins, own = broker_process.processors(), os.sched_getaffinity(0)
-    settings: dict[str, Any] = {"group_initial_rebalance_delay_ms": 1000, "num_network_threads": 1}
-    with BrokerProcess(pin=pins[0] if pins else None, **settings) as started:
-        if pins:
-            os.sched_setaffinity(0, {pins[1]})
-        try:
-            with started.connect() as connection:
-                create_topic(connection, "topic", PARTITIONS)
-            yield started
-        finally:
-            os.sched_setaffinity(0, own)
+    """With one reactor."""
+    with pinned_broker(group_initial_rebalance_delay_ms=1000, num_network_threads=1) as started:
+        with started.connect() as connection:
+            create_topic(connection, "topic", PARTITIONS)
+        yield started
 
 
 @pytest.fixture(scope="module")

@@ -17,8 +17,7 @@ from typing import Any
 
 import pytest
 
-from bench import broker_process
-from bench.broker_process import BrokerProcess
+from bench.broker_process import BrokerProcess, pinned_broker
 from pykafka_core.client.admin import create_topic
 from pykafka_core.client.cluster import Client
 from pykafka_core.client.load import FetchLoad, ProduceLoad, ProduceTask, open_fetch_load, open_produce_load, run
@@ -36,14 +35,8 @@ SERIAL = count()
 
 @pytest.fixture(scope="module")
 def broker() -> Iterator[BrokerProcess]:
-    pins, own = broker_process.processors(), os.sched_getaffinity(0)
-    with BrokerProcess(pin=pins[0] if pins else None) as started:
-        if pins:
-            os.sched_setaffinity(0, {pins[1]})
-        try:
-            yield started
-        finally:
-            os.sched_setaffinity(0, own)
+    with pinned_broker() as started:
+        yield started
 
 
 async def drive(load: ProduceLoad | FetchLoad) -> None:

@@ -24,8 +24,8 @@ from typing import Any
 
 import pytest
 
-from bench import broker_process, raw_client
-from bench.broker_process import BrokerProcess
+from bench import raw_client
+from bench.broker_process import BrokerProcess, pinned_broker
 from pykafka_core.native import BatchBuilder
 from pykafka_core.protocol.api_keys import ApiKey
 from pykafka_core.protocol.framing import decode_response, encode_request
@@ -53,14 +53,8 @@ SERIAL = count()
 
 @pytest.fixture(scope="module")
 def broker() -> Iterator[BrokerProcess]:
-    pins, own = broker_process.processors(), os.sched_getaffinity(0)
-    with BrokerProcess(pin=pins[0] if pins else None) as started:
-        if pins:
-            os.sched_setaffinity(0, {pins[1]})
-        try:
-            yield started
-        finally:
-            os.sched_setaffinity(0, own)
+    with pinned_broker() as started:
+        yield started
 
 
 class Producer:

@@ -20,6 +20,8 @@ import subprocess
 import sys
 import tempfile
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -153,6 +155,19 @@ class BrokerProcess:
                 if time.monotonic() - began > START_TIMEOUT_S:
                     raise TimeoutError(f"no answer after {START_TIMEOUT_S} s:\n{self.output()}") from None
                 time.sleep(0.0005)
+
+
+@contextmanager
+def pinned_broker(**settings: str | int) -> Iterator[BrokerProcess]:
+    """A broker on its processor, and this process, with the threads that its clients will start, on the other."""
+    pins, own = processors(), os.sched_getaffinity(0)
+    with BrokerProcess(pin=pins[0] if pins else None, **settings) as broker:
+        if pins:
+            os.sched_setaffinity(0, {pins[1]})
+        try:
+            yield broker
+        finally:
+            os.sched_setaffinity(0, own)
 
 
 # ---- the state of the machine, told beside each figure
