@@ -13,11 +13,12 @@ Source: kafka.server.KafkaApis.handleOffsetCommitRequest; org.apache.kafka.coord
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Mapping
+from collections.abc import Awaitable
 from typing import TYPE_CHECKING, Any
 
 from pykafka_core.broker.answers import answered
 from pykafka_core.broker.handlers import RequestContext, serves
+from pykafka_core.broker.offset_commits import gather_offsets, topic_answers
 from pykafka_core.coordinator.events import CommitOffsets
 from pykafka_core.protocol.api_keys import ApiKey
 from pykafka_core.protocol.errors import ErrorCode
@@ -30,14 +31,11 @@ from pykafka_core.protocol.messages.offset_commit_response import (
 
 if TYPE_CHECKING:
     from pykafka_core.broker.groups import Groups
-    from pykafka_core.coordinator.events import TopicPartition
-    from pykafka_core.metadata.image import TopicImage
+    from pykafka_core.broker.offset_commits import Answers
     from pykafka_core.metadata.store import MetadataStore
 
 TOPIC_ID_VERSION = 10
 GROUP_NOT_FOUND_VERSION = 9
-
-Answers = Mapping["TopicPartition", ErrorCode] | ErrorCode
 
 
 @serves(ApiKey.OFFSET_COMMIT, 2, 10)
@@ -45,26 +43,7 @@ def offset_commit(
     request: OffsetCommitRequest, context: RequestContext, *, groups: Groups, store: MetadataStore
 ) -> OffsetCommitResponse | Awaitable[OffsetCommitResponse]:
     by_id = context.api_version >= TOPIC_ID_VERSION
-    unknown = ErrorCode.UNKNOWN_TOPIC_ID if by_id else ErrorCode.UNKNOWN_TOPIC_OR_PARTITION
-    image = store.image
-    offsets = []
-    topics = []
-    for topic in request.topics:
-        known = image.topic_by_id(topic.topic_id) if by_id else image.topics.get(topic.name)
-        topics.append((topic, known))
-        if known is not None:
-            name, topic_id, count = known.name, known.topic_id, len(known.partitions)
-            offsets += [
-                (
-                    (name, each.partition_index),
-                    each.committed_offset,
-                    each.committed_leader_epoch,
-                    each.committed_metadata or "",
-                    topic_id,
-                )
-                for each in topic.partitions
-                if 0 <= each.partition_index < count
-            ]
+    named, offsets = gather_offsets(request.topics, store.image, by_id=by_id)
     answers: Any = groups.refusal(request.group_id)
     if not answers and offsets:
         answers = groups.ask(
@@ -85,26 +64,7 @@ def offset_commit(
 
     def respond(answers: Answers) -> OffsetCommitResponse:
         return OffsetCommitResponse(
-            topics=[
-                OffsetCommitResponseTopic(
-                    name=topic.name,
-                    topic_id=topic.topic_id,
-                    partitions=[
-                        OffsetCommitResponsePartition(
-                            partition_index=each.partition_index,
-                            error_code=unknown if known is None else answer_of(answers, known, each.partition_index),
-                        )
-                        for each in topic.partitions
-                    ],
-                )
-                for topic, known in topics
-            ]
+            topics=topic_answers(named, answers, OffsetCommitResponseTopic, OffsetCommitResponsePartition, by_id=by_id)
         )
 
     return answered(answers, respond)
-
-
-def answer_of(answers: Answers, topic: TopicImage, index: int) -> ErrorCode:
-    if not 0 <= index < len(topic.partitions):
-        return ErrorCode.UNKNOWN_TOPIC_OR_PARTITION
-    return answers if isinstance(answers, ErrorCode) else answers[topic.name, index]

@@ -14,12 +14,12 @@ org.apache.kafka.coordinator.group.GroupCoordinatorService.commitTransactionalOf
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
 from pykafka_core.broker.answers import result
 from pykafka_core.broker.groups import OFFSETS_TOPIC
 from pykafka_core.broker.handlers import RequestContext, serves
+from pykafka_core.broker.offset_commits import gather_offsets, topic_answers
 from pykafka_core.coordinator.transactional_commits import CommitTransactionalOffsets
 from pykafka_core.native import TRUSTED_GUARD, EngineError
 from pykafka_core.protocol.api_keys import ApiKey
@@ -34,10 +34,9 @@ from pykafka_core.protocol.messages.txn_offset_commit_response import (
 if TYPE_CHECKING:
     from pykafka_core.broker.configs import Configs
     from pykafka_core.broker.groups import Groups
+    from pykafka_core.broker.offset_commits import Answers, Offset
     from pykafka_core.broker.topics import Topics
     from pykafka_core.broker.transactions import Transactions
-    from pykafka_core.coordinator.events import TopicPartition
-    from pykafka_core.metadata.image import TopicImage
     from pykafka_core.metadata.store import MetadataStore
 
 LOADING_VERSION = 2
@@ -45,9 +44,6 @@ ABORTABLE_VERSION = 4
 ADD_VERSION = 5
 TOPIC_ID_VERSION = 6
 NO_SEQUENCE = -1
-
-Answers = Mapping["TopicPartition", ErrorCode] | ErrorCode
-Offset = tuple["TopicPartition", int, int, str, bytes]
 
 
 @serves(ApiKey.TXN_OFFSET_COMMIT, 0, 6)
@@ -63,43 +59,16 @@ async def txn_offset_commit(
 ) -> TxnOffsetCommitResponse:
     version = context.api_version
     by_id = version >= TOPIC_ID_VERSION
-    image = store.image
-    known = [image.topic_by_id(each.topic_id) if by_id else image.topics.get(each.name) for each in request.topics]
-    offsets: list[Offset] = []
-    for topic, found in zip(request.topics, known, strict=True):
-        if found is not None:
-            offsets += [
-                (
-                    (found.name, each.partition_index),
-                    each.committed_offset,
-                    each.committed_leader_epoch,
-                    each.committed_metadata or "",
-                    found.topic_id,
-                )
-                for each in topic.partitions
-                if 0 <= each.partition_index < len(found.partitions)
-            ]
+    named, offsets = gather_offsets(request.topics, store.image, by_id=by_id)
     answers: Answers = ErrorCode.NONE
     if offsets:
         answers = await commit(request, version, offsets, transactions, groups, topics, configs)
     if answers == ErrorCode.COORDINATOR_LOAD_IN_PROGRESS and version < LOADING_VERSION:
         answers = ErrorCode.COORDINATOR_NOT_AVAILABLE
-    unknown = ErrorCode.UNKNOWN_TOPIC_ID if by_id else ErrorCode.UNKNOWN_TOPIC_OR_PARTITION
     return TxnOffsetCommitResponse(
-        topics=[
-            TxnOffsetCommitResponseTopic(
-                name=topic.name,
-                topic_id=topic.topic_id,
-                partitions=[
-                    TxnOffsetCommitResponsePartition(
-                        partition_index=each.partition_index,
-                        error_code=unknown if found is None else answer_of(answers, found, each.partition_index),
-                    )
-                    for each in topic.partitions
-                ],
-            )
-            for topic, found in zip(request.topics, known, strict=True)
-        ]
+        topics=topic_answers(
+            named, answers, TxnOffsetCommitResponseTopic, TxnOffsetCommitResponsePartition, by_id=by_id
+        )
     )
 
 
@@ -170,9 +139,3 @@ def verification_error(error: ErrorCode, version: int) -> ErrorCode:
     if error == ErrorCode.TRANSACTION_ABORTABLE and version < ABORTABLE_VERSION:
         return ErrorCode.INVALID_TXN_STATE
     return error
-
-
-def answer_of(answers: Answers, topic: TopicImage, index: int) -> ErrorCode:
-    if not 0 <= index < len(topic.partitions):
-        return ErrorCode.UNKNOWN_TOPIC_OR_PARTITION
-    return answers if isinstance(answers, ErrorCode) else answers[topic.name, index]
