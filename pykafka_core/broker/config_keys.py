@@ -16,8 +16,7 @@ from pykafka_core.broker.config_values import (
     INT_MAX,
     LONG_MAX,
     AllOf,
-    Check,
-    ConfigKey,
+    ConfigTable,
     ConfigType,
     Importance,
     OneOf,
@@ -27,7 +26,7 @@ from pykafka_core.broker.config_values import (
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from typing import Any, Final
+    from typing import Final
 
 __all__ = ["BROKER_CONFIGS", "COMPRESSION_TYPES", "GZIP_LEVEL", "LZ4_LEVEL", "ZSTD_LEVEL", "is_kafka_config"]
 
@@ -50,23 +49,7 @@ LZ4_LEVEL: Final = Range(1, 17)
 ZSTD_LEVEL: Final = Range(-131072, 22)
 PROTOCOL_MAP: Final = "SASL_SSL:SASL_SSL,PLAINTEXT:PLAINTEXT,SSL:SSL,SASL_PLAINTEXT:SASL_PLAINTEXT"
 
-_ROWS: list[ConfigKey] = []
-
-
-def _key(
-    name: str,
-    kind: ConfigType,
-    default: Any,
-    doc: str,
-    *,
-    check: Check | None = None,
-    importance: Importance = MEDIUM,
-    mode: UpdateMode = UpdateMode.READ_ONLY,
-) -> None:
-    _ROWS.append(
-        ConfigKey(name=name, type=kind, default=default, doc=doc, check=check, importance=importance, mode=mode)
-    )
-
+_key = ConfigTable()
 
 # ---- identity and directories
 _key("process.roles", LIST, (), "The parts this process plays. It is broker and controller in one; both are accepted.",
@@ -301,7 +284,7 @@ _key("controller.quota.window.num", INT, 11,
      "Samples that the quota on topic changes looks at.", check=Range(1), importance=LOW)
 _key("controller.quota.window.size.seconds", INT, 1, "Length of one such sample.", check=Range(1), importance=LOW)
 
-BROKER_CONFIGS: Final = MappingProxyType({key.name: key for key in (*_ROWS, *GROUP_ROWS)})
+BROKER_CONFIGS: Final = MappingProxyType({key.name: key for key in (*_key.rows, *GROUP_ROWS)})
 
 # What Kafka has beside the tables.
 _OTHER_PREFIXES: Final = (

@@ -9,8 +9,7 @@ from __future__ import annotations
 from pykafka_core.broker.config_values import (
     INT_MAX,
     AllOf,
-    Check,
-    ConfigKey,
+    ConfigTable,
     ConfigType,
     Importance,
     OneOf,
@@ -20,41 +19,13 @@ from pykafka_core.broker.config_values import (
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from typing import Any, Final
+    from typing import Final
 
 __all__ = ["GROUP_ROWS"]
 
 INT, LONG, LIST, STRING = ConfigType.INT, ConfigType.LONG, ConfigType.LIST, ConfigType.STRING
 HIGH, MEDIUM = Importance.HIGH, Importance.MEDIUM
 CLUSTER_WIDE = UpdateMode.CLUSTER_WIDE
-
-_rows: list[ConfigKey] = []
-
-
-def _key(
-    name: str,
-    kind: ConfigType,
-    default: Any,
-    doc: str,
-    *,
-    check: Check | None = None,
-    importance: Importance = MEDIUM,
-    mode: UpdateMode = UpdateMode.READ_ONLY,
-) -> None:
-    inert = name.startswith(("group.share.", "group.streams."))
-    _rows.append(
-        ConfigKey(
-            name=name,
-            type=kind,
-            default=default,
-            doc=doc,
-            check=check,
-            importance=importance,
-            mode=mode,
-            inert=inert or name in _INERT,
-        )
-    )
-
 
 _INERT: Final = frozenset(
     {
@@ -67,6 +38,14 @@ _INERT: Final = frozenset(
         "offsets.topic.compression.codec",
     }
 )
+
+
+class _Groups(ConfigTable):
+    def is_inert(self, name: str) -> bool:
+        return name in _INERT or name.startswith(("group.share.", "group.streams."))
+
+
+_key = _Groups()
 
 # fmt: off
 # ---- offsets and classic groups
@@ -200,4 +179,4 @@ _key("group.streams.max.standby.replicas", INT, 2,
      "The most standby copies that a streams group may be given.", check=Range(0))
 # fmt: on
 
-GROUP_ROWS: Final = tuple(_rows)
+GROUP_ROWS: Final = tuple(_key.rows)

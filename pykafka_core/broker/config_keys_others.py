@@ -8,12 +8,11 @@ comes to have an effect moves there.
 from __future__ import annotations
 
 from types import MappingProxyType
-from typing import Any, Final
+from typing import Final
 
 from pykafka_core.broker.config_values import (
     LONG_MAX,
-    Check,
-    ConfigKey,
+    ConfigTable,
     ConfigType,
     Importance,
     OneOf,
@@ -36,31 +35,13 @@ BOOLEAN, STRING, INT, SHORT, LONG, DOUBLE, LIST, CLASS, PASSWORD = (
 )
 PER_BROKER, CLUSTER_WIDE = UpdateMode.PER_BROKER, UpdateMode.CLUSTER_WIDE
 
-_rows: list[ConfigKey] = []
+
+class _Inert(ConfigTable):
+    def is_inert(self, name: str) -> bool:
+        return True
 
 
-def _key(
-    name: str,
-    kind: ConfigType,
-    default: Any,
-    doc: str,
-    *,
-    check: Check | None = None,
-    mode: UpdateMode = UpdateMode.READ_ONLY,
-) -> None:
-    _rows.append(
-        ConfigKey(
-            name=name,
-            type=kind,
-            default=default,
-            doc=doc,
-            check=check,
-            importance=Importance.LOW,
-            mode=mode,
-            inert=True,
-        )
-    )
-
+_key = _Inert(Importance.LOW)
 
 # fmt: off
 # ---- the cluster
@@ -324,4 +305,4 @@ _key("ssl.truststore.password", PASSWORD, None, "The password of that file.", mo
 _key("ssl.truststore.type", STRING, "JKS", "The form of that file.", mode=PER_BROKER)
 # fmt: on
 
-OTHER_CONFIGS: Final = MappingProxyType({key.name: key for key in _rows})
+OTHER_CONFIGS: Final = MappingProxyType({key.name: key for key in _key.rows})

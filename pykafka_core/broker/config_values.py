@@ -24,6 +24,7 @@ __all__ = [
     "AllOf",
     "Check",
     "ConfigKey",
+    "ConfigTable",
     "ConfigType",
     "ConfigValueError",
     "Importance",
@@ -201,6 +202,40 @@ class ConfigKey:
         if self.check is not None:
             return str(self.check)
         return _BOUNDS_TEXT.get(self.type, "")
+
+
+class ConfigTable:
+    """Takes rows one after the other: `key = ConfigTable(); key("name", INT, 1, "What it is.")`, then `key.rows`."""
+
+    def __init__(self, importance: Importance = Importance.MEDIUM) -> None:
+        self.rows: list[ConfigKey] = []
+        self._importance = importance
+
+    def __call__(
+        self,
+        name: str,
+        kind: ConfigType,
+        default: Any,
+        doc: str,
+        *,
+        check: Check | None = None,
+        importance: Importance | None = None,
+        mode: UpdateMode = UpdateMode.READ_ONLY,
+    ) -> None:
+        row = ConfigKey(
+            name=name,
+            type=kind,
+            default=default,
+            doc=doc,
+            check=check,
+            importance=importance or self._importance,
+            mode=mode,
+            inert=self.is_inert(name),
+        )
+        self.rows.append(row)
+
+    def is_inert(self, name: str) -> bool:
+        return False
 
 
 _BOUNDS: Final = {
