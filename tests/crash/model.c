@@ -14,26 +14,13 @@
  *   5. the log works on: an append, a clean stop, and it opens once more to the same end
  *
  * Ends with "N crash points, N lives, ..."; a failure prints the seed, the point and the mode (FAULTS F1-F8). */
-#include <time.h>
-
-#include "../csrc/log/fixture.h"
+#define MODEL_NAME "model"
+#include "model_frame.h"
 #include "log/cleaner.h"
 #include "log/offset_map.h"
 #include "record/iterate.h"
 
-enum { STEPS = 36, BATCHES = 300, OFFSETS = 1600, PRODUCERS = 3, KEYS = 8, MODES = 5, BATCH_MAX = 768 };
-
-static const struct {
-    enum kc_restart restart;
-    bool process_died;                    /* and the engine knows it */
-    const char *name;
-} modes[MODES] = {
-    {KC_RESTART_KEEP, true, "process died, same boot"},
-    {KC_RESTART_KEEP, false, "process died"},
-    {KC_RESTART_LOSE, false, "power cut, nothing unsynced survives"},
-    {KC_RESTART_SEEDED, false, "power cut, chance decides"},
-    {KC_RESTART_SEEDED, false, "power cut, chance decides again"},
-};
+enum { STEPS = 36, BATCHES = 300, OFFSETS = 1600, PRODUCERS = 3, KEYS = 8, BATCH_MAX = 768 };
 
 struct appended {                         /* one batch */
     int64_t base_offset, last_offset;
@@ -50,7 +37,6 @@ struct entry {                            /* one record */
 
 static struct {
     struct fixture f;
-    uint64_t random;
     struct appended batches[BATCHES];
     struct entry entries[OFFSETS];
     int batch_count, value;
@@ -63,26 +49,11 @@ static struct {
     bool doubted;                         /* a call has failed: the engine does not trust the page cache on the next start */
 } life;
 
-static uint64_t running_seed, running_point;
-static int running_mode;
-
-static uint64_t draw(uint64_t bound) {
-    uint64_t z = (life.random += 0x9e3779b97f4a7c15u);
-    z = (z ^ (z >> 30)) * 0xbf58476d1ce4e5b9u;
-    z = (z ^ (z >> 27)) * 0x94d049bb133111ebu;
-    return (z ^ (z >> 31)) % bound;
+static void tell(FILE *out) {
+    fprintf(out, "%s log, acknowledged %lld, flushed %lld, recovery point %lld, start %lld (checkpoint %lld), end %lld",
+            life.compact ? "compacted" : "plain", (long long)life.acknowledged, (long long)life.flushed, (long long)life.recovery_point,
+            (long long)life.start_offset, (long long)life.start_offset_kept, (long long)(life.f.log ? kc_log_end_offset(life.f.log) : -1));
 }
-
-__attribute__((noreturn)) static void fail(int line, const char *what) {
-    fprintf(stderr, "model.c:%d: not so: %s\n  model 1 %llu %llu %d    (%s)\n  %s log, acknowledged %lld, flushed %lld, recovery point %lld, "
-            "start %lld (checkpoint %lld), end %lld\n", line, what, (unsigned long long)running_seed, (unsigned long long)running_point,
-            running_mode, modes[running_mode].name, life.compact ? "compacted" : "plain", (long long)life.acknowledged,
-            (long long)life.flushed, (long long)life.recovery_point, (long long)life.start_offset, (long long)life.start_offset_kept,
-            (long long)(life.f.log ? kc_log_end_offset(life.f.log) : -1));
-    exit(1);
-}
-
-#define MUST(condition) do { if (!(condition)) fail(__LINE__, #condition); } while (0)
 
 static bool crashed(void) { return kc_disk_fault_crashed(life.f.fault); }
 static int64_t smaller(int64_t a, int64_t b) { return a < b ? a : b; }
@@ -263,13 +234,13 @@ static void step(void) {
 }
 
 /* Plays the life of `seed` until its end or its crash at `point` (0: none).  Returns the points seen. */
-static uint64_t play(uint64_t seed, uint64_t point, uint64_t chance) {
+static uint64_t play(uint64_t seed, uint64_t point, uint64_t disk_seed) {
     memset(&life, 0, sizeof life);
-    life.random = seed;
+    chance = seed;
     life.compact = draw(3) == 0;
     life.flush_each = draw(2) == 0;
     life.shortages = draw(3) == 0;
-    fixture_start(&life.f, chance);
+    fixture_start(&life.f, disk_seed);
     life.f.options.config = small_config();
     life.f.options.config.segment_size_bytes = 800 + (int64_t)draw(3000);
     life.f.options.config.index_interval_bytes = (int32_t)draw(600);
@@ -412,37 +383,18 @@ static void judge(int mode) {
     fixture_stop(&life.f);
 }
 
-static void crash(uint64_t seed, uint64_t point, int mode) {
-    running_seed = seed, running_point = point, running_mode = mode;
-    play(seed, point, seed * 1000003 + point * 8 + (uint64_t)mode);
-    judge(mode);
+static void put_away(void) {
+    kc_log_release(life.f.log);
+    life.f.log = NULL;
+    fixture_stop(&life.f);
 }
 
-static double seconds(void) {
-    struct timespec now;
-    clock_gettime(CLOCK_MONOTONIC, &now);
-    return (double)now.tv_sec + (double)now.tv_nsec / 1e9;
-}
+static int lives_short;
+
+static void ended(void) { lives_short += life.was_short; }
 
 int main(int argc, char **argv) {
-    double until = seconds() + (argc > 1 ? atof(argv[1]) : 1);
-    uint64_t seed = argc > 2 ? strtoull(argv[2], NULL, 10) : (uint64_t)time(NULL), lives = 0, points = 0, shortages = 0;
-    if (argc > 4) {
-        crash(seed, strtoull(argv[3], NULL, 10), atoi(argv[4]) % MODES);
-        printf("passed\n");
-        return 0;
-    }
-    for (uint64_t first = seed; lives == 0 || seconds() < until; seed++, lives++) {
-        running_seed = seed, running_point = 0, running_mode = 0;
-        uint64_t end = play(seed, 0, first);
-        shortages += life.was_short;
-        kc_log_release(life.f.log);
-        life.f.log = NULL;
-        fixture_stop(&life.f);
-        for (uint64_t point = 1; point <= end && (lives == 0 || seconds() < until); point++)
-            for (int mode = 0; mode < MODES; mode++, points++) crash(seed, point, mode);
-    }
-    printf("%llu crash points, %llu lives, %llu of them on a disk that was full for a moment\n", (unsigned long long)points,
-           (unsigned long long)lives, (unsigned long long)shortages);
+    campaign(argc, argv, ended);
+    printf(", %d of them on a disk that was full for a moment\n", lives_short);
     return 0;
 }

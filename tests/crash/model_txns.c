@@ -16,27 +16,14 @@
  *
  * Acknowledged is what was written, where only the process dies, and what was synced, where the power goes; a life that does not sync
  * is judged by 1 and 5 alone after a power cut, and by what survives being whole.  FAULTS F2, F8, F9. */
-#include <time.h>
-
-#include "../csrc/log/fixture.h"
+#define MODEL_NAME "model_txns"
+#include "model_frame.h"
 #include "log/cleaner.h"
 #include "log/log_internal.h"
 #include "log/offset_map.h"
 #include "record/iterate.h"
 
-enum { LOGS = 3, STATE = 0, STEPS = 44, PRODUCERS = 3, TXNS = 100, RECORDS = 1200, MODES = 5, OUT_MAX = 1 << 16 };
-
-static const struct {
-    enum kc_restart restart;
-    bool process_died;
-    const char *name;
-} modes[MODES] = {
-    {KC_RESTART_KEEP, true, "process died, same boot"},
-    {KC_RESTART_KEEP, false, "process died"},
-    {KC_RESTART_LOSE, false, "power cut, nothing unsynced survives"},
-    {KC_RESTART_SEEDED, false, "power cut, chance decides"},
-    {KC_RESTART_SEEDED, false, "power cut, chance decides again"},
-};
+enum { LOGS = 3, STATE = 0, STEPS = 44, PRODUCERS = 3, TXNS = 100, RECORDS = 1200, OUT_MAX = 1 << 16 };
 
 enum outcome { OPEN, ASKED, COMMITTED, ABORTED };
 
@@ -61,7 +48,6 @@ struct state {
 static struct {
     struct fixture f[LOGS];
     struct kc_disk_fault *fault;
-    uint64_t random;
     int64_t recovery_point[LOGS], first_dirty[LOGS];
     struct producer producers[PRODUCERS];
     struct txn txns[TXNS];
@@ -71,24 +57,9 @@ static struct {
     bool torn;                            /* what was acknowledged may be gone */
 } life;
 
-static uint64_t running_seed, running_point;
-static int running_mode;
-
-static uint64_t draw(uint64_t bound) {
-    uint64_t z = (life.random += 0x9e3779b97f4a7c15u);
-    z = (z ^ (z >> 30)) * 0xbf58476d1ce4e5b9u;
-    z = (z ^ (z >> 27)) * 0x94d049bb133111ebu;
-    return (z ^ (z >> 31)) % bound;
+static void tell(FILE *out) {
+    fprintf(out, "%s, %s, epochs %s", life.sync ? "synced" : "not synced", life.compact ? "compacted" : "plain", life.bump ? "rise" : "stay");
 }
-
-__attribute__((noreturn)) static void fail(int line, const char *what) {
-    fprintf(stderr, "model_txns.c:%d: not so: %s\n  model_txns 1 %llu %llu %d    (%s; %s, %s, epochs %s)\n", line, what,
-            (unsigned long long)running_seed, (unsigned long long)running_point, running_mode, modes[running_mode].name,
-            life.sync ? "synced" : "not synced", life.compact ? "compacted" : "plain", life.bump ? "rise" : "stay");
-    exit(1);
-}
-
-#define MUST(condition) do { if (!(condition)) fail(__LINE__, #condition); } while (0)
 
 static bool crashed(void) { return kc_disk_fault_crashed(life.fault); }
 
@@ -285,15 +256,15 @@ static void release_all(void) {
 }
 
 /* Plays the life of `seed` until its end or its crash at `point` (0: none).  Returns the points seen. */
-static uint64_t play(uint64_t seed, uint64_t point, uint64_t chance) {
+static uint64_t play(uint64_t seed, uint64_t point, uint64_t disk_seed) {
     static const char *const names[LOGS] = {"/state-0", "/t-0", "/t-1"};
     memset(&life, 0, sizeof life);
-    life.random = seed;
+    chance = seed;
     life.sync = draw(2) == 0;
     life.compact = draw(3) == 0;
     life.bump = draw(2) == 0;
     for (int i = 0; i < PRODUCERS; i++) life.producers[i].txn = -1;
-    fixture_start(&life.f[0], chance);
+    fixture_start(&life.f[0], disk_seed);
     life.fault = life.f[0].fault;
     life.f[0].options.config = small_config();
     life.f[0].options.config.segment_size_bytes = 700 + (int64_t)draw(2500);
@@ -453,34 +424,13 @@ static void judge(int mode) {
     fixture_stop(&life.f[0]);
 }
 
-static void crash(uint64_t seed, uint64_t point, int mode) {
-    running_seed = seed, running_point = point, running_mode = mode;
-    play(seed, point, seed * 1000003 + point * 8 + (uint64_t)mode);
-    judge(mode);
-}
-
-static double seconds(void) {
-    struct timespec now;
-    clock_gettime(CLOCK_MONOTONIC, &now);
-    return (double)now.tv_sec + (double)now.tv_nsec / 1e9;
+static void put_away(void) {
+    release_all();
+    fixture_stop(&life.f[0]);
 }
 
 int main(int argc, char **argv) {
-    double until = seconds() + (argc > 1 ? atof(argv[1]) : 1);
-    uint64_t seed = argc > 2 ? strtoull(argv[2], NULL, 10) : (uint64_t)time(NULL), lives = 0, points = 0;
-    if (argc > 4) {
-        crash(seed, strtoull(argv[3], NULL, 10), atoi(argv[4]) % MODES);
-        printf("passed\n");
-        return 0;
-    }
-    for (uint64_t first = seed; lives == 0 || seconds() < until; seed++, lives++) {
-        running_seed = seed, running_point = 0, running_mode = 0;
-        uint64_t end = play(seed, 0, first);
-        release_all();
-        fixture_stop(&life.f[0]);
-        for (uint64_t point = 1; point <= end && (lives == 0 || seconds() < until); point++)
-            for (int mode = 0; mode < MODES; mode++, points++) crash(seed, point, mode);
-    }
-    printf("%llu crash points, %llu lives\n", (unsigned long long)points, (unsigned long long)lives);
+    campaign(argc, argv, NULL);
+    printf("\n");
     return 0;
 }
