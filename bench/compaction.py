@@ -13,23 +13,23 @@ from __future__ import annotations
 
 import os
 import random
-import resource
 import shutil
 import sys
 import tempfile
 import time
 from pathlib import Path
 
+sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "tests" / "clients"))
+
+from harness.cleaning import DAY_MS, Job, KafkaCleaner, cpu_s, run_cleaning
 from pykafka_core import records
 from pykafka_core.log import Log, LogConfig
-from pykafka_core.native import Cleaning
 from pykafka_core.records import Codec
-from pykafka_core.records.codecs import compress, decompress
 
 T = 1_700_000_000_000
 BATCH_RECORDS = 200
 VALUE_BYTES = 400
-DAY_MS = 86_400_000
+SEGMENT_BYTES, MAP_BYTES = 64 << 20, 128 << 20
 
 
 def fill(log: Log, megabytes: int, keys: int, chance: random.Random) -> dict[bytes, tuple[int, bytes | None]]:
@@ -57,24 +57,7 @@ def clean(log: Log) -> None:
     log.flush()
     done = 0
     while done < end:
-        cleaning = Cleaning(
-            log,
-            first_dirty_offset=done,
-            limit_offset=end,
-            now_ms=T,
-            delete_retention_ms=DAY_MS,
-            map_size_bytes=128 << 20,
-            map_load_factor=0.9,
-        )
-        section = None
-        while (request := cleaning.step(section, size_bytes=4 << 20)).need != "done":
-            section = None
-            if request.need == "decompress":
-                section = decompress(request.codec, request.section)
-            elif request.need == "compress":
-                section = compress(request.codec, request.section)
-        done = cleaning.stats.end_offset
-        cleaning.close()
+        done = run_cleaning(log, Job(T, DAY_MS, SEGMENT_BYTES, done, end, MAP_BYTES))
 
 
 def check(log: Log, last: dict[bytes, tuple[int, bytes | None]]) -> int:
@@ -93,13 +76,10 @@ def check(log: Log, last: dict[bytes, tuple[int, bytes | None]]) -> int:
 
 def clean_with_kafka(source: Path) -> Path:
     """Returns the directory that it has cleaned."""
-    sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "tests" / "clients"))
-    from harness.cleaning import Job, KafkaCleaner
-
     with Log(source, clean=True) as log:
         end, before = log.log_end_offset, log.size_bytes
     kafka = KafkaCleaner(jvm=("java", "-Xmx1g", "-XX:+UseG1GC", "-Dorg.slf4j.simpleLogger.defaultLogLevel=error"))
-    job = Job(T, DAY_MS, 64 << 20, 0, end, 128 << 20)
+    job = Job(T, DAY_MS, SEGMENT_BYTES, 0, end, MAP_BYTES)
     for name in ("warm-up", "measured"):
         copy = source.with_name(name) / source.name
         shutil.copytree(source, copy)
@@ -123,7 +103,7 @@ def main(words: list[str]) -> int:
     with tempfile.TemporaryDirectory(prefix="compaction-") as scratch:
         path = Path(scratch) / "ours" / "t-0"
         path.parent.mkdir()
-        config = LogConfig(segment_size_bytes=64 << 20)
+        config = LogConfig(segment_size_bytes=SEGMENT_BYTES)
         with Log(path, config=config) as log:
             last = fill(log, megabytes, keys, random.Random(seed))
             log.roll()
@@ -132,12 +112,11 @@ def main(words: list[str]) -> int:
                 print(f"checked: {check(log, last)} keys")
         with Log(path, config=config, clean=True) as log:
             before = log.size_bytes
-            used, started = resource.getrusage(resource.RUSAGE_SELF), time.monotonic()
+            used, started = cpu_s(), time.monotonic()
             clean(log)
-            now = resource.getrusage(resource.RUSAGE_SELF)
-            cpu_s = now.ru_utime + now.ru_stime - used.ru_utime - used.ru_stime
+            each_s = (cpu_s() - used) / (before / 1e9)
             print(
-                f"cleaned in {time.monotonic() - started:.1f} s, {cpu_s / (before / 1e9):.1f} s of CPU for each GB; "
+                f"cleaned in {time.monotonic() - started:.1f} s, {each_s:.1f} s of CPU for each GB; "
                 f"{before / 1e6:.0f} MB became {log.size_bytes / 1e6:.0f} MB"
             )
             print(f"checked: {check(log, last)} keys")

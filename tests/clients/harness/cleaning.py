@@ -12,6 +12,8 @@ from harness import jars
 from pykafka_core.native import Cleaning, Log
 from pykafka_core.records.codecs import compress, decompress
 
+DAY_MS = 86_400_000
+
 
 class Job(NamedTuple):
     """What a cleaning is told. Both take a directory that was closed cleanly, and leave it so."""
@@ -53,29 +55,33 @@ class KafkaCleaner:
 
 
 def clean_with_ours(directory: Path, job: Job) -> Cleaned:
-    day_ms = 86_400_000
-    config = (job.segment_bytes, 7 * day_ms, 10 << 20, 4096, 2**31 - 1)
+    config = (job.segment_bytes, 7 * DAY_MS, 10 << 20, 4096, 2**31 - 1)
     with Log(directory, config=config, clean=True, compacted=True) as log:
         used = cpu_s()
-        cleaning = Cleaning(
-            log,
-            first_dirty_offset=job.first_dirty_offset,
-            limit_offset=job.limit_offset,
-            now_ms=job.now_ms,
-            delete_retention_ms=job.delete_retention_ms,
-            map_size_bytes=job.map_bytes,
-            map_load_factor=0.9,
-        )
+        return Cleaned(run_cleaning(log, job), cpu_s() - used)
+
+
+def run_cleaning(log: Log, job: Job) -> int:
+    """One pass; returns up to where it came."""
+    cleaning = Cleaning(
+        log,
+        first_dirty_offset=job.first_dirty_offset,
+        limit_offset=job.limit_offset,
+        now_ms=job.now_ms,
+        delete_retention_ms=job.delete_retention_ms,
+        map_size_bytes=job.map_bytes,
+        map_load_factor=0.9,
+    )
+    section = None
+    while (request := cleaning.step(section, size_bytes=4 << 20)).need != "done":
         section = None
-        while (request := cleaning.step(section, size_bytes=4 << 20)).need != "done":
-            section = None
-            if request.need == "decompress":
-                section = decompress(request.codec, request.section)
-            elif request.need == "compress":
-                section = compress(request.codec, request.section)
-        end_offset = cleaning.stats.end_offset
-        cleaning.close()
-        return Cleaned(end_offset, cpu_s() - used)
+        if request.need == "decompress":
+            section = decompress(request.codec, request.section)
+        elif request.need == "compress":
+            section = compress(request.codec, request.section)
+    end_offset = cleaning.stats.end_offset
+    cleaning.close()
+    return end_offset
 
 
 def cpu_s() -> float:
