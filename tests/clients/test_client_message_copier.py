@@ -1,16 +1,25 @@
 """Goal: Apache Kafka's own TransactionalMessageCopier copies each record exactly once, whoever dies meanwhile.
 
 Method: as Kafka's system tests do: a copier for each partition of a topic, with random aborts, and both kinds of
-TxnOffsetCommit (with the group's metadata and without). They are killed again and again, and so is the broker. What a
-read_committed consumer sees in the end is partition by partition what was copied, each record once and in order.
+TxnOffsetCommit (with the group's metadata and without). They are killed again and again, and so is the broker, and now
+and then one only stands still while a successor takes over. The history checker judges, as of the other copiers
+(test_client_transactions.py), with as much of a history as this program leaves:
+
+- It says on its standard output, loop by loop, how much is left to copy: so far its commits were acknowledged.
+- Its transactions are those of the log: what a producer id has written to a partition up to a marker, read by a
+  read_uncommitted consumer in the end. A copy has the key and the value of its original, and that says what it is of.
+
+So a commit marker is taken for the will of the program (T2: then all of it is seen; T4: offsets follow; L4, L5), an
+abort marker for an abort (T1, T6: then nothing of it is). What was consumed is what was copied (T4: each record once,
+and acknowledged offsets stay). T3 is judged by the order of the originals. What this cannot tell: whether something was
+shown before its end was asked for (T1), and what a fenced one tried (T5): there the other copiers stand for Java.
 """
 
 from __future__ import annotations
 
+import json
 import os
 import random
-import subprocess
-import threading
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -18,55 +27,50 @@ from pathlib import Path
 import pytest
 
 from harness import jars
+from harness.account import Account, Inputs
 from harness.broker import Broker
-from harness.copying import PARTITIONS, copied, fill, read_committed
+from harness.copying import PARTITIONS, Progress, fill, judge, summary
 from harness.presence import MissingError, absent
+from harness.programs import Program, die_in_turn
 from harness.requests import create_topic
+from harness.stored import Acknowledged, note_stored
+from harness.watching import Watcher
 
 COUNT = int(os.environ.get("KC_CLIENTS_TRANSACTIONS", "1500"))
 KILLS = int(os.environ.get("KC_CLIENTS_KILLS", "4"))
 WAIT_S = 100 + 25 * KILLS
 SEED = os.environ.get("KC_TEST_SEED", "")
 SIZE = 23
+TIMEOUT_MS = 5000
+"""Of transactions: a successor asks for offsets before it takes over, and those of an open transaction are unstable."""
 
 pytestmark = [pytest.mark.row("transactions"), pytest.mark.timeout(WAIT_S + 150)]
 
 
-class Copier:
-    """The copier of a partition. It ends by itself where the partition did when it started; then, or when it was
-    killed, the next one comes."""
+def copier(bootstrap: str, partition: int, log: Path) -> Program:
+    command = [
+        *jars.program("org.apache.kafka.tools.TransactionalMessageCopier"),
+        "--broker-list", bootstrap, "--input-topic", "in", "--input-partition", str(partition),
+        "--output-topic", "out", "--transactional-id", f"copier-{partition}", "--consumer-group", "copier",
+        "--transaction-size", str(SIZE), "--transaction-timeout", str(TIMEOUT_MS), "--enable-random-aborts",
+        *(["--use-group-metadata"] if partition % 2 else []),
+    ]  # fmt: skip
+    return Program(lambda _: command, log, may_end=True)
 
-    def __init__(self, bootstrap: str, partition: int, output: Path) -> None:
-        self.starts = 0
-        self._command = [
-            *jars.program("org.apache.kafka.tools.TransactionalMessageCopier"),
-            "--broker-list", bootstrap, "--input-topic", "in", "--input-partition", str(partition),
-            "--output-topic", "out", "--transactional-id", f"copier-{partition}", "--consumer-group", "copier",
-            "--transaction-size", str(SIZE), "--transaction-timeout", "15000", "--enable-random-aborts",
-            *(["--use-group-metadata"] if partition % 2 else []),
-        ]  # fmt: skip
-        self._output = output
-        self._stopping = threading.Event()
-        self._process: subprocess.Popen[bytes] | None = None
-        self._thread = threading.Thread(target=self._run)
-        self._thread.start()
 
-    def _run(self) -> None:
-        while not self._stopping.is_set():
-            self.starts += 1
-            with self._output.open("ab") as output:
-                self._process = subprocess.Popen(self._command, stdin=subprocess.DEVNULL, stdout=output, stderr=output)
-            if self._process.wait() == 0 and b'"stage":"ShutdownComplete"' in self._output.read_bytes()[-4000:]:
-                self._stopping.wait(0.5)
-
-    def kill(self) -> None:
-        if self._process is not None:
-            self._process.kill()
-
-    def stop(self) -> None:
-        self._stopping.set()
-        self.kill()
-        self._thread.join()
+def acknowledged(log: Path, end: int) -> list[Acknowledged]:
+    """What it says of itself: up to where its commits were acknowledged, and when, by the clock of the machine."""
+    found = []
+    clock = time.time_ns() - time.monotonic_ns()
+    for line in log.read_text(errors="replace").splitlines():
+        if not line.startswith("{") or not line.endswith("}"):
+            continue
+        said = json.loads(line)
+        whole, _, millis = said["time"].rpartition(":")
+        # Certainly not before it was said: the rest of the millisecond is cut off.
+        at_ms = int(time.mktime(time.strptime(whole, "%Y/%m/%d %H:%M:%S"))) * 1000 + int(millis) + 1
+        found.append(Acknowledged(at_ms * 1_000_000 - clock, end - int(said["remaining"])))
+    return found
 
 
 def test_kafkas_copier(own_broker: Callable[..., Broker], tmp_path: Path) -> None:
@@ -78,32 +82,45 @@ def test_kafkas_copier(own_broker: Callable[..., Broker], tmp_path: Path) -> Non
     broker = own_broker(
         group_min_session_timeout_ms=500, group_initial_rebalance_delay_ms=100,
         offsets_topic_num_partitions=5, transaction_state_log_num_partitions=5,
+        transaction_abort_timed_out_transaction_cleanup_interval_ms=500,
     )  # fmt: skip
     for topic in ("in", "out"):
         create_topic(broker.address, topic, PARTITIONS)
-    fill(broker.bootstrap, COUNT)
-    copiers = [Copier(broker.bootstrap, index, tmp_path / f"copier-{index}.log") for index in range(PARTITIONS)]
+    account = Account()
+    inputs: Inputs = fill(broker.bootstrap, COUNT, account, chance, transactional=False)
+    logs = [tmp_path / f"copier-{index}.log" for index in range(PARTITIONS)]
+    copiers = [copier(broker.bootstrap, index, log) for index, log in enumerate(logs)]
+    watcher = Watcher(broker, "out", PARTITIONS)
+    progress = Progress(broker, account, inputs)
+
+    def kill() -> None:
+        chance.choice(copiers).kill()
+
+    def overtake() -> None:
+        index = chance.randrange(PARTITIONS)
+        said = len(acknowledged(logs[index], 0))
+        copiers[index].overtake(lambda _: len(acknowledged(logs[index], 0)) > said)
+
     try:
-        deadline = time.monotonic() + WAIT_S
-        for number in range(1, KILLS + 1):
-            while copied(broker) < COUNT * number // (KILLS + 2) and time.monotonic() < deadline:
-                time.sleep(0.02)
-            time.sleep(chance.random() * 0.2)  # anywhere in a transaction
-            if number % 2:
-                chance.choice(copiers).kill()
-            else:
-                assert broker.process
-                broker.process.kill()
-                broker.process.wait()
-                broker.start()
-        while copied(broker) < COUNT and time.monotonic() < deadline:
-            time.sleep(0.05)
+        deaths = [kill, broker.crash, overtake, broker.crash]
+        die_in_turn(progress, progress.goal, [deaths[number % 4] for number in range(KILLS)], chance, WAIT_S)
+        come = progress()
     finally:
         for each in copiers:
             each.stop()
-    logs = "\n".join(each.read_text(errors="replace")[-1500:] for each in sorted(tmp_path.glob("copier-*.log")))
-    assert copied(broker) == COUNT, f"{copied(broker)} of {COUNT} were copied in {WAIT_S} s\n{logs}"
-    assert sum(each.starts for each in copiers) > PARTITIONS
-    seen = read_committed(broker.bootstrap)
-    for partition, values in seen.items():
-        assert values == [str(number) for number in range(partition, COUNT, PARTITIONS)], f"partition {partition}"
+        watcher.stop()
+    tails = "\n".join(each.tail() for each in copiers)
+    assert come == progress.goal, f"{come} of {progress.goal} were copied in {WAIT_S} s\n{tails}"
+    progress.settle()
+    ends = [sum(each.partition == index for each in inputs.values()) for index in range(PARTITIONS)]
+    said_by = [acknowledged(log, end) for log, end in zip(logs, ends, strict=True)]
+    note_stored(account, broker, inputs, said_by, watcher.seen)
+    history = judge(broker, account, {})
+
+    done, starts = summary(history, filled=False), sum(each.starts for each in copiers)
+    zombies = sum(len(each.zombies) for each in copiers)
+    print(f"TransactionalMessageCopier: {KILLS} deaths, {starts} starts, {zombies} zombies, {done}")
+    assert starts > PARTITIONS
+    assert min(done["aborted"], done["records aborted"]) > 0
+    assert done["records"] - done["records aborted"] == COUNT
+    assert len(watcher.seen) > COUNT // 2

@@ -30,12 +30,19 @@ TAKE_OVER_S = 60
 
 class Program:
     def __init__(
-        self, command: Callable[[int], list[str]], log: Path, *, environment: Mapping[str, str] | None = None
+        self,
+        command: Callable[[int], list[str]],
+        log: Path,
+        *,
+        environment: Mapping[str, str] | None = None,
+        may_end: bool = False,
     ) -> None:
+        """`may_end`: one that ends with status 0 has done all there was to do."""
         self.starts = 0
         self.zombies: list[subprocess.Popen[bytes]] = []
         """Processes that have been overtaken."""
         self._command, self._log, self._environment = command, log, dict(os.environ) | dict(environment or {})
+        self._may_end = may_end
         self._stopping = threading.Event()
         self._lock = threading.Lock()
         self._process: subprocess.Popen[bytes] | None = None
@@ -49,10 +56,10 @@ class Program:
                 self._process = mine = subprocess.Popen(
                     self._command(self.starts), stdin=subprocess.DEVNULL, stdout=log, stderr=log, env=self._environment
                 )
-            while self._process is mine and mine.poll() is None:
-                self._stopping.wait(POLL_S)
-                if self._stopping.is_set():
-                    break
+            while self._process is mine and mine.poll() is None and not self._stopping.wait(POLL_S):
+                pass
+            if self._process is mine and self._may_end and mine.poll() == 0:
+                return
             self._stopping.wait(BETWEEN_S)
 
     def kill(self) -> None:
@@ -63,7 +70,8 @@ class Program:
     def overtake(self, until: Callable[[int], bool]) -> None:
         """`until(start)`: what that start must have done before the one that stands still goes on."""
         with self._lock:
-            assert self._process is not None
+            if self._process is None or self._process.poll() is not None:
+                return  # its time is over, or between two
             self._process.send_signal(signal.SIGSTOP)
             self.zombies.append(self._process)
             self._process, next_one = None, self.starts + 1
