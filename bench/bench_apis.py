@@ -68,6 +68,7 @@ REQUESTS_OF = {
     "ApiVersions": (ApiKey.API_VERSIONS, 3, ApiVersionsRequest()),
     "Metadata of 1 topic": (ApiKey.METADATA, 9, metadata(TOPICS[:1])),
     "Metadata of 100 topics": (ApiKey.METADATA, 9, metadata(TOPICS)),
+    "Metadata of all topics, 1,050 partitions": (ApiKey.METADATA, 9, MetadataRequest(topics=None)),
     "FindCoordinator": (ApiKey.FIND_COORDINATOR, 4, FindCoordinatorRequest(key_type=0, coordinator_keys=["g"])),
     "ListOffsets of 1 partition, in C": (ApiKey.LIST_OFFSETS, 7, list_offsets(1)),
     "ListOffsets of 10 partitions, in C": (ApiKey.LIST_OFFSETS, 7, list_offsets(10)),

@@ -6,6 +6,7 @@
     dispatch.py     a request that a reactor handed up, on its way to its handler and back
     handlers/       one file per API
     topics.py       the topics that this broker runs: their logs, their entries in the reactors' table
+    kept_topics.py  what clients are told about topics, encoded, for as long as it holds
     topic_admin.py  create, delete, grow and reconfigure topics, durably
     log_dirs.py     the data directories: partitions, checkpoints, what waits for its deletion; log_directory.py: one of
                     them; boot.py: whether the kernel has kept what was written; log_loading.py: opening them all

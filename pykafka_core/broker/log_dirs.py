@@ -129,6 +129,10 @@ class LogDirs:
     def online(self) -> list[Directory]:
         return [directory for directory in self._directories if directory.online]
 
+    def health(self) -> tuple[bool, ...]:
+        """Which of them work: for as long as it is the same, no log has gone offline."""
+        return tuple([directory.online for directory in self._directories])
+
     @property
     def clean(self) -> bool:
         """Whether the last stop was clean in every directory."""

@@ -28,6 +28,7 @@ from pykafka_core.metadata.errors import MetadataError
 if TYPE_CHECKING:
     from pykafka_core.broker.config_admin import ConfigAdmin
     from pykafka_core.broker.groups import Groups
+    from pykafka_core.broker.kept_topics import KeptTopics
     from pykafka_core.broker.log_moves import LogMoves
     from pykafka_core.broker.producer_ids import ProducerIds
     from pykafka_core.broker.quorum import Quorum
@@ -97,6 +98,7 @@ class RunningBroker:
                 "producer_ids": self._make_producer_ids,
                 "groups": self._make_groups,
                 "quorum": self._make_quorum,
+                "kept_topics": self._make_kept_topics,
                 "log_moves": self._make_log_moves,
                 "transactions": self._make_transactions,
                 "markers": self._make_markers,
@@ -186,6 +188,11 @@ class RunningBroker:
 
         endpoint = self._config.controller_endpoint
         return Quorum(store=self._store, node_id=self._node_id, endpoint=(endpoint.name, endpoint.host, endpoint.port))
+
+    def _make_kept_topics(self) -> KeptTopics:
+        from pykafka_core.broker.kept_topics import KeptTopics
+
+        return KeptTopics(self._store, running=self._topics.find, health=self._log_dirs.health)
 
     def _spawn(self, chore: Coroutine[Any, Any, None]) -> None:
         """Run something until it ends or the broker stops."""

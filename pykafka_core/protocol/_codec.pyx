@@ -156,9 +156,8 @@ def decode(cls not None, int version, data not None, Py_ssize_t offset=0):
         PyBuffer_Release(&view)
 
 
-def encode(message not None, int version, bytes prefix=b"", bint sized=False):
-    """Write one message; return `prefix` and its bytes, after their length as int32 if `sized`."""
-    cdef _Plan plan = plan_of(type(message), version)
+cdef bytes encode_with(_Plan plan, const StructPlan *c, source, bytes prefix, bint sized):
+    """`plan` is the message's, `c` that of the struct to write, which may be a part of it."""
     cdef Writer w
     cdef PyObject *owned
     cdef Py_ssize_t start = 4 if sized else 0
@@ -172,7 +171,7 @@ def encode(message not None, int version, bytes prefix=b"", bint sized=False):
     try:
         room(&w, start)
         memcpy(room(&w, len(prefix)), PyBytes_AS_STRING(<PyObject *>prefix), len(prefix))
-        write_struct(&w, &plan.c, <PyObject *>message)
+        write_struct(&w, c, <PyObject *>source)
         if sized:
             if w.pos - 4 > 0x7FFFFFFF:
                 raise write_error(&w, f"frame of {w.pos - 4} bytes", w.pos - 4, 0x7FFFFFFF)
@@ -183,3 +182,22 @@ def encode(message not None, int version, bytes prefix=b"", bint sized=False):
         return result
     finally:
         PyMem_Free(w.buffer)
+
+
+def encode(message not None, int version, bytes prefix=b"", bint sized=False):
+    """Write one message; return `prefix` and its bytes, after their length as int32 if `sized`."""
+    cdef _Plan plan = plan_of(type(message), version)
+    return encode_with(plan, &plan.c, message, prefix, sized)
+
+
+def encode_struct(cls not None, int version, struct not None):
+    """Write a struct that is part of a message of this class; return what may stand in its place there."""
+    cdef _Plan plan = plan_of(cls, version)
+    cdef _Plan part = plan.parts.get(type(struct))
+    cdef Encoded kept = Encoded.__new__(Encoded)
+    if part is None:
+        raise TypeError(f"{type(struct).__name__} is no part of {cls.__name__}")
+    kept.data = encode_with(plan, &part.c, struct, b"", False)
+    kept.cls = type(struct)
+    kept.version = version
+    return kept

@@ -57,6 +57,7 @@ cdef class _Plan:
     cdef object cls
     cdef int version
     cdef list keep
+    cdef dict parts            # of a message: the plans of all its structs, by class
     cdef Py_ssize_t tagged_field_size_max
 
     def __cinit__(self):
@@ -167,10 +168,20 @@ cdef _Plan plan_of(object cls, int version):
         if isinstance(value, type) and issubclass(value, Struct)
     }
     flexible = cls.FLEXIBLE_VERSION_MIN is not None and version >= cls.FLEXIBLE_VERSION_MIN
-    plan = make_plan(cls, version, flexible, structs, {})
+    parts = {}
+    plan = make_plan(cls, version, flexible, structs, parts)
+    plan.parts = parts
     plan.tagged_field_size_max = cls.TAGGED_FIELD_SIZE_MAX
     _plans.setdefault(cls, {})[version] = plan
     return plan
+
+
+cdef class Encoded:
+    """A struct as it is written in one version; see encode_struct."""
+
+    cdef readonly bytes data
+    cdef object cls
+    cdef int version
 
 
 cdef struct Trail:

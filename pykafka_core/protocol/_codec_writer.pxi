@@ -245,6 +245,18 @@ cdef int is_default(const Op *op, PyObject *value) except -1:
     return 1
 
 
+cdef int write_encoded(Writer *w, const StructPlan *plan, PyObject *source) except -1:
+    """Write what encode_struct made for this very place."""
+    cdef Encoded kept
+    if type(<object>source) is not Encoded:
+        return wrong_type(w, source, f"a {(<object>plan.cls).__name__}")
+    kept = <Encoded><object>source
+    if kept.cls is not <object>plan.cls or kept.version != (<_Plan>w.plan).version:
+        raise write_error(w, f"is a {kept.cls.__name__} encoded for version {kept.version}")
+    memcpy(room(w, len(kept.data)), PyBytes_AS_STRING(<PyObject *>kept.data), len(kept.data))
+    return 0
+
+
 cdef int write_struct(Writer *w, const StructPlan *plan, PyObject *source) except -1:
     cdef const Op *op
     cdef PyObject *member
@@ -252,7 +264,7 @@ cdef int write_struct(Writer *w, const StructPlan *plan, PyObject *source) excep
     cdef int level = w.trail.depth
     cdef int tagged_count = 0
     if not PyObject_TypeCheck(source, plan.cls):
-        wrong_type(w, source, f"a {(<object>plan.cls).__name__}")
+        return write_encoded(w, plan, source)
     held = <object>source
     w.trail.depth = level + 1
     w.trail.indexes[level] = -1

@@ -6,11 +6,12 @@ memory.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any
 
 from pykafka_core.broker.cluster import Cluster, Feature
 from pykafka_core.broker.dispatch import Dispatcher
+from pykafka_core.broker.kept_topics import KeptTopics
 from pykafka_core.broker.listeners import OpenListener
 from pykafka_core.metadata.errors import RevisionConflictError
 from pykafka_core.metadata.image import MetadataImage
@@ -81,6 +82,10 @@ FEATURES = (
     Feature(name="metadata.version", level_min=7, level_max=33, level=30),
     Feature(name="kraft.version", level_min=0, level_max=1, level=0),
 )
+
+
+def fake_kept_topics(store: FakeStore, running: Callable[[str], object] = lambda _: None) -> KeptTopics:
+    return KeptTopics(store, running=running, health=lambda: ())  # type: ignore[arg-type]
 
 
 def fake_cluster(**listener: Any) -> Cluster:

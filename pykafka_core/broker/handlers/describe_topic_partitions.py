@@ -11,11 +11,12 @@ kafka.server.handlers.DescribeTopicPartitionsRequestHandler.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from pykafka_core.broker.handlers import RequestContext, serves
 from pykafka_core.broker.operations import TOPIC_OPERATIONS
 from pykafka_core.broker.topic_names import INTERNAL_TOPICS
+from pykafka_core.protocol._codec import Encoded
 from pykafka_core.protocol.api_keys import ApiKey
 from pykafka_core.protocol.errors import ErrorCode
 from pykafka_core.protocol.messages.describe_topic_partitions_request import DescribeTopicPartitionsRequest
@@ -28,6 +29,7 @@ from pykafka_core.protocol.messages.describe_topic_partitions_response import (
 
 if TYPE_CHECKING:
     from pykafka_core.broker.cluster import Cluster
+    from pykafka_core.broker.kept_topics import KeptTopics
     from pykafka_core.metadata.image import PartitionImage, TopicImage
     from pykafka_core.metadata.store import MetadataStore
 
@@ -37,7 +39,12 @@ PARTITION_LIMIT_MAX = 2000
 
 @serves(ApiKey.DESCRIBE_TOPIC_PARTITIONS, 0, 0)
 def describe_topic_partitions(
-    request: DescribeTopicPartitionsRequest, context: RequestContext, *, cluster: Cluster, store: MetadataStore
+    request: DescribeTopicPartitionsRequest,
+    context: RequestContext,
+    *,
+    cluster: Cluster,
+    store: MetadataStore,
+    kept_topics: KeptTopics,
 ) -> DescribeTopicPartitionsResponse:
     images = store.image.topics
     names = sorted({topic.name for topic in request.topics} if request.topics else images)
@@ -45,7 +52,8 @@ def describe_topic_partitions(
     if request.cursor is not None:
         first_name, first_partition = request.cursor.topic_name, max(request.cursor.partition_index, 0)
     left = max(1, min(request.response_partition_limit, PARTITION_LIMIT_MAX))
-    topics: list[DescribeTopicPartitionsResponseTopic] = []
+    health = kept_topics.health()
+    topics: list[Any] = []
     for name in names:
         if name < first_name:
             continue
@@ -61,13 +69,24 @@ def describe_topic_partitions(
                 topics=topics, next_cursor=Cursor(topic_name=name, partition_index=begin)
             )
         page = image.partitions[begin : begin + left]
-        topics.append(describe(image, page, cluster))
+        if len(page) == len(image.partitions):
+            topics.append(whole(image, context.api_version, cluster, kept_topics, health))
+        else:
+            topics.append(describe(image, page, cluster))
         left -= len(page)
         if begin + len(page) < len(image.partitions):
             return DescribeTopicPartitionsResponse(
                 topics=topics, next_cursor=Cursor(topic_name=name, partition_index=begin + len(page))
             )
     return DescribeTopicPartitionsResponse(topics=topics)
+
+
+def whole(
+    topic: TopicImage, version: int, cluster: Cluster, kept_topics: KeptTopics, health: object
+) -> DescribeTopicPartitionsResponseTopic | Encoded:
+    return kept_topics.part(
+        DescribeTopicPartitionsResponse, version, topic, health, lambda: describe(topic, topic.partitions, cluster)
+    )
 
 
 def describe(

@@ -10,7 +10,7 @@ from pykafka_core.protocol.messages.describe_topic_partitions_request import (
     DescribeTopicPartitionsRequest,
     TopicRequest,
 )
-from tests.broker.fakes import FakeStore, ask, fake_cluster
+from tests.broker.fakes import FakeStore, ask, fake_cluster, fake_kept_topics
 
 
 @pytest.fixture
@@ -27,7 +27,8 @@ async def page(store, topics=(), limit=2000, cursor=None):
         response_partition_limit=limit,
         cursor=None if cursor is None else Cursor(topic_name=cursor[0], partition_index=cursor[1]),
     )
-    answer = await ask({"store": store, "cluster": fake_cluster()}, request, 0)
+    ports = {"store": store, "cluster": fake_cluster(), "kept_topics": fake_kept_topics(store)}
+    answer = await ask(ports, request, 0)
     shown = [(topic.name, topic.error_code, [p.partition_index for p in topic.partitions]) for topic in answer.topics]
     following = answer.next_cursor
     return shown, None if following is None else (following.topic_name, following.partition_index)
@@ -67,7 +68,7 @@ async def test_a_cursor_into_a_deleted_topic_goes_on_with_the_next(store):
 
 async def test_a_partition_shows_its_replicas_and_epoch(store):
     answer = await ask(
-        {"store": store, "cluster": fake_cluster()},
+        {"store": store, "cluster": fake_cluster(), "kept_topics": fake_kept_topics(store)},
         DescribeTopicPartitionsRequest(topics=[TopicRequest(name="c")]),
         0,
     )

@@ -10,7 +10,7 @@ from pykafka_core.broker.errors import RequestError
 from pykafka_core.broker.operations import CLUSTER_OPERATIONS, NOT_ASKED, TOPIC_OPERATIONS
 from pykafka_core.protocol.errors import ErrorCode
 from pykafka_core.protocol.messages.metadata_request import MetadataRequest, MetadataRequestTopic
-from tests.broker.fakes import CLUSTER_ID, NODE_ID, FakeStore, ask, fake_cluster
+from tests.broker.fakes import CLUSTER_ID, NODE_ID, FakeStore, ask, fake_cluster, fake_kept_topics
 
 ALL = range(14)
 NO_ID = bytes(16)
@@ -34,7 +34,12 @@ def store():
 
 
 def ports(store, *, cluster=None, **admin):
-    return {"store": store, "cluster": cluster or fake_cluster(), "topic_admin": FakeAdmin(store, **admin)}
+    return {
+        "store": store,
+        "cluster": cluster or fake_cluster(),
+        "topic_admin": FakeAdmin(store, **admin),
+        "kept_topics": fake_kept_topics(store),
+    }
 
 
 def named(*names):
