@@ -59,12 +59,13 @@ def test_a_signal_stops_it_cleanly(tmp_path: Path, number: int) -> None:
 def test_a_stop_lets_a_waiting_fetch_end_soon(tmp_path: Path) -> None:
     from pykafka_core.protocol.messages.fetch_request import FetchPartition, FetchRequest, FetchTopic
 
-    with broker_process(tmp_path, "--topic", "t") as broker:
+    with broker_process(tmp_path, "--topic", "t", "--override", "num.network.threads=1") as broker:
         broker.await_ready()
-        with broker.client() as client:
+        with broker.client() as client, broker.client() as other:
             wanted = FetchTopic(topic="t", partitions=[FetchPartition(partition=0, partition_max_bytes=1000)])
             client.send(FetchRequest(max_wait_ms=60_000, min_bytes=1, max_bytes=1000, topics=[wanted]), 11)
-            time.sleep(0.2)
+            # The one reactor takes what came first first: when this is answered the fetch is waiting.
+            assert other.call(ApiVersionsRequest(), 0).error_code == 0
             begun = time.monotonic()
             assert broker.stop() == 0
             assert time.monotonic() - begun < 30

@@ -155,7 +155,7 @@ def test_fetch_out_of_range(wire: Connection, topic: str, offset: int) -> None:
 
 def test_fetch_wakes_when_records_come(wire: Connection, broker: Broker, topic: str) -> None:
     correlation = wire.send(FETCH, 11, fetch(11, [(topic, 0, 0)], max_wait_ms=30_000))
-    time.sleep(0.1)
+    time.sleep(0.1)  # nothing shows from outside that it waits
     began = time.monotonic()
     with Connection(broker.address) as other:
         put(other, topic, build())
@@ -167,7 +167,7 @@ def test_fetch_wakes_when_records_come(wire: Connection, broker: Broker, topic: 
 def test_fetch_waits_for_min_bytes(wire: Connection, broker: Broker, topic: str) -> None:
     put(wire, topic, sized(370))
     correlation = wire.send(FETCH, 11, fetch(11, [(topic, 0, 0)], max_wait_ms=30_000, min_bytes=700))
-    time.sleep(0.1)
+    time.sleep(0.1)  # nothing shows from outside that it waits
     with Connection(broker.address) as other:
         put(other, topic, sized(370))
     answer = read_fetch(wire.receive(FETCH, 11, correlation), 11)

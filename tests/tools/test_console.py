@@ -224,7 +224,10 @@ def test_records_arrive_while_the_consumer_waits(ours: Broker) -> None:
     line = [sys.executable, "-m", "pykafka_core.tools.console_consumer", "--bootstrap-server", ours.bootstrap,
             "--topic", "live", "--max-messages", "1", "--from-beginning"]  # fmt: skip
     with subprocess.Popen(line, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True) as process:
-        time.sleep(0.5)
+        # Its question about the topic makes it; reading begins there.
+        while not (ours.data / "live-0").exists():
+            assert process.poll() is None
+            time.sleep(0.01)
         produce(ours, "live", "hello\n")
         out, _ = process.communicate(timeout=60)
     assert (process.returncode, out) == (0, "hello\n")

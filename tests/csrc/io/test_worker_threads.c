@@ -12,7 +12,7 @@ struct numbered {
 };
 
 static _Atomic int ran;
-static _Atomic bool gate_open;
+static _Atomic bool gate_open, gate_reached;
 static int order[1000];
 
 static void run_numbered(struct kc_job *job) {
@@ -22,6 +22,7 @@ static void run_numbered(struct kc_job *job) {
 
 static void run_gate(struct kc_job *job) {
     (void)job;
+    gate_reached = true;
     while (!gate_open) usleep(100);
     atomic_fetch_add(&ran, 1);
 }
@@ -51,10 +52,10 @@ TEST(a_job_over_the_limit_is_refused_and_stop_runs_what_waits) {
     struct kc_job gate = {.run = run_gate}, late = {.run = run_gate};
     struct numbered waiting[3];
     ran = 0;
-    gate_open = false;
+    gate_open = gate_reached = false;
     EXPECT_EQ(kc_worker_create(1, 3, &worker), KC_OK);
     EXPECT_EQ(kc_worker_submit(worker, &gate), KC_OK);
-    usleep(50000);      /* it is running now and no longer counts */
+    while (!gate_reached) usleep(100);      /* it is running now and no longer counts */
     for (int i = 0; i < 3; i++) {
         waiting[i] = (struct numbered){.job.run = run_numbered, .number = i};
         EXPECT_EQ(kc_worker_submit(worker, &waiting[i].job), KC_OK);

@@ -197,4 +197,23 @@ __attribute__((unused)) static kc_status remove_file(struct fixture *f, const ch
     return f->disk->unlink(f->disk->state, path);
 }
 
+struct file_names {
+    char names[1000][64];
+    int count;
+};
+
+__attribute__((unused)) static kc_status note_file_name(void *context, const char *name, bool is_directory) {
+    struct file_names *found = context;
+    if (!is_directory && strlen(name) < sizeof found->names[0] && found->count < 1000) strcpy(found->names[found->count++], name);
+    return KC_OK;
+}
+
+/* The files of the log's directory; valid until the next call. */
+__attribute__((unused)) static const struct file_names *list_files(struct fixture *f) {
+    static struct file_names found;
+    found.count = 0;
+    EXPECT_EQ(f->disk->list(f->disk->state, f->directory, note_file_name, &found), KC_OK);
+    return &found;
+}
+
 #endif

@@ -336,26 +336,16 @@ static void random_step(void) {
     else if (producer < 2 || open_first[producer] >= 0) end_txn(producer, kc_test_random() & 1, producer < 2 ? 1 : 2);
 }
 
-static kc_status note_name(void *context, const char *name, bool is_directory) {
-    char(*names)[64] = context;
-    if (is_directory || strlen(name) > 63) return KC_OK;
-    int i = 0;
-    while (i < 998 && names[i][0]) i++;
-    strcpy(names[i], name);
-    return KC_OK;
-}
-
 /* Of a log that is not open: files that can be made again.  The log's own batches tell all that is in them. */
 static void damage(void) {
-    static char names[1000][64];
-    memset(names, 0, sizeof names);
-    EXPECT_EQ(f.disk->list(f.disk->state, f.directory, note_name, names), KC_OK);
-    for (int i = 0; names[i][0]; i++) {
-        bool index = strstr(names[i], ".txnindex") && !strstr(names[i], ".deleted");
-        bool snapshot = strstr(names[i], ".snapshot") != NULL;
+    const struct file_names *files = list_files(&f);
+    for (int i = 0; i < files->count; i++) {
+        const char *name = files->names[i];
+        bool index = strstr(name, ".txnindex") && !strstr(name, ".deleted");
+        bool snapshot = strstr(name, ".snapshot") != NULL;
         if ((!index && !snapshot) || kc_test_random_below(3)) continue;
-        if (index) write_file(&f, names[i], "damaged", 7);
-        else EXPECT_EQ(remove_file(&f, names[i]), KC_OK);
+        if (index) write_file(&f, name, "damaged", 7);
+        else EXPECT_EQ(remove_file(&f, name), KC_OK);
     }
 }
 

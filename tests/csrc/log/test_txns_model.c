@@ -162,24 +162,14 @@ static void forget_from(int64_t end) {
     else EXPECT_EQ(end, 0);
 }
 
-static kc_status visit(void *context, const char *name, bool is_directory) {
-    char (*names)[64] = context;
-    if (is_directory || strlen(name) > 63) return KC_OK;
-    int i = 0;
-    while (i < 998 && names[i][0]) i++;
-    strcpy(names[i], name);
-    return KC_OK;
-}
-
 /* Takes some of the files that can be made again away, or damages them; the log is not open. */
 static void damage(void) {
-    static char names[1000][64];
-    memset(names, 0, sizeof names);
-    EXPECT_EQ(f.disk->list(f.disk->state, f.directory, visit, names), KC_OK);
-    for (int i = 0; names[i][0]; i++) {
-        if (strstr(names[i], ".log") || !strstr(names[i], "000") || kc_test_random_below(3)) continue;
-        if (strstr(names[i], ".txnindex") || kc_test_random() & 1) write_file(&f, names[i], "damaged", 7);
-        else EXPECT_EQ(remove_file(&f, names[i]), KC_OK);
+    const struct file_names *files = list_files(&f);
+    for (int i = 0; i < files->count; i++) {
+        const char *name = files->names[i];
+        if (strstr(name, ".log") || !strstr(name, "000") || kc_test_random_below(3)) continue;
+        if (strstr(name, ".txnindex") || kc_test_random() & 1) write_file(&f, name, "damaged", 7);
+        else EXPECT_EQ(remove_file(&f, name), KC_OK);
     }
 }
 
