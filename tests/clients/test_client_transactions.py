@@ -17,6 +17,7 @@ from __future__ import annotations
 import os
 import random
 import sys
+import time
 from collections.abc import Callable
 from pathlib import Path
 
@@ -44,6 +45,9 @@ KILLS = int(os.environ.get("KC_CLIENTS_KILLS", "4"))
 WAIT_S = 100 + 25 * KILLS
 SEED = os.environ.get("KC_TEST_SEED", "")
 SAFE_DOWNGRADE = 2
+STEPS = ["", "send", "acked", "offsets", "committing", "committing", "aborting"]
+"""Of the copier, at which somebody dies; "": at any moment."""
+AIM_S = 2
 
 
 def command(kind: str, bootstrap: str, start: int, journal: Path) -> list[str]:
@@ -91,9 +95,20 @@ def test_exactly_once(
     def has_begun(start: int) -> bool:
         return journal(start).exists() and " init\n" in journal(start).read_text()
 
+    def at_a_step(death: Callable[[], None]) -> Callable[[], None]:
+        """It comes when the copier has just written such a line: most of its time it spends elsewhere."""
+
+        def strike() -> None:
+            word, deadline = chance.choice(STEPS), time.monotonic() + AIM_S
+            while word and last_word(journal(program.starts)) != word and time.monotonic() < deadline:
+                time.sleep(0)
+            death()
+
+        return strike
+
     def overtake() -> None:
         await_that(lambda: has_begun(program.starts), "the copier has its producer id")
-        program.overtake(has_begun)
+        at_a_step(lambda: program.overtake(has_begun))()
 
     program = Program(
         lambda start: command(kind, broker.bootstrap, start, journal(start)),
@@ -103,7 +118,7 @@ def test_exactly_once(
     watcher = Watcher(broker, "out", PARTITIONS)
     progress = Progress(broker, account, inputs)
     try:
-        deaths = [program.kill, broker.crash, overtake, broker.crash]
+        deaths = [at_a_step(program.kill), at_a_step(broker.crash), overtake, at_a_step(broker.crash)]
         die_in_turn(progress, progress.goal, [deaths[number % 4] for number in range(KILLS)], chance, WAIT_S)
         come = progress()
     finally:
@@ -126,6 +141,16 @@ def test_exactly_once(
     assert done["records"] - done["records aborted"] >= COUNT
     assert len(watcher.seen) > COUNT // 2
     assert any(late) or KILLS < 12, "no zombie has tried anything"
+
+
+def last_word(journal: Path) -> str:
+    """What the copier does now."""
+    if not journal.exists():
+        return ""
+    with journal.open("rb") as lines:
+        lines.seek(max(journal.stat().st_size - 100, 0))
+        words = lines.read().decode().rpartition("\n")[0].rpartition("\n")[2].split(" ")
+    return words[1] if len(words) > 1 else ""
 
 
 def steps_after_fence(history: TxnHistory, start: int) -> int:
