@@ -47,7 +47,7 @@ SEED = os.environ.get("KC_TEST_SEED", "")
 SAFE_DOWNGRADE = 2
 STEPS = ["", "send", "acked", "offsets", "committing", "committing", "aborting"]
 """Of the copier, at which somebody dies; "": at any moment."""
-AIM_S = 2
+AIM_S = 1
 
 
 def command(kind: str, bootstrap: str, start: int, journal: Path) -> list[str]:
@@ -101,7 +101,7 @@ def test_exactly_once(
         def strike() -> None:
             word, deadline = chance.choice(STEPS), time.monotonic() + AIM_S
             while word and last_word(journal(program.starts)) != word and time.monotonic() < deadline:
-                time.sleep(0)
+                time.sleep(0.0003)
             death()
 
         return strike

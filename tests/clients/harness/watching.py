@@ -39,7 +39,7 @@ class Watcher:
 
         consumer = Consumer({
             "bootstrap.servers": self._broker.bootstrap, "group.id": "watcher", "isolation.level": "read_committed",
-            "enable.auto.commit": False, "reconnect.backoff.max.ms": 200, "enable.partition.eof": True,
+            "enable.auto.commit": False, "reconnect.backoff.max.ms": 200, "enable.partition.eof": True, "log_level": 0,
             # Else librdkafka 2.16 forgets its only broker while that is down.
             "metadata.recovery.strategy": "none",
         })  # fmt: skip
