@@ -72,41 +72,42 @@ else:
                 if one.default is not MISSING:
                     setattr(cls, name, one.default)
             own[name] = one
-        if slots:
-            namespace = {key: value for key, value in cls.__dict__.items() if key not in ("__dict__", "__weakref__")}
-            for name in own:
-                namespace.pop(name, None)
-            namespace["__slots__"] = tuple(own)
-            qualified = cls.__qualname__
-            cls = type(cls)(cls.__name__, cls.__bases__, namespace)
-            cls.__qualname__ = qualified
         every = inherited | own
-        setattr(cls, _FIELDS, every)
-        cls.__dataclass_fields__ = _StandardFields()
-        cls.__match_args__ = tuple(name for name, one in every.items() if not one.kw_only)
-        _give(cls, "__init__", _init_of(cls, every))
-        _give(cls, "__repr__", _repr)
+        positional = tuple(name for name, one in every.items() if not one.kw_only)
+        methods = {
+            _FIELDS: every,
+            "__dataclass_fields__": _StandardFields(),
+            "__match_args__": positional,
+            "__repr__": _repr,
+            "__init__": _init_of(cls, every, positional),
+        }
         if eq:
-            _give(cls, "__eq__", _eq)
-            _give(cls, "__hash__", _hash if frozen else None)
+            methods["__eq__"] = _eq
+            methods["__hash__"] = _hash if frozen else None
+        # What a class brings along stays; that it has no hash because it has an __eq__ is not its own doing.
+        for name in ("__repr__", "__init__", "__eq__", "__hash__"):
+            if cls.__dict__.get(name) is not None:
+                methods.pop(name, None)
         if frozen:
-            cls.__setattr__ = _frozen_setattr
-            cls.__delattr__ = _frozen_delattr
-        if slots:
-            # Frozen instances with slots cannot be set by copy and pickle in the usual way.
-            cls.__getstate__, cls.__setstate__ = _getstate, _setstate
-        return cls
+            methods |= {"__setattr__": _frozen_setattr, "__delattr__": _frozen_delattr}
+        if not slots:
+            for name, method in methods.items():
+                setattr(cls, name, method)
+            return cls
+        # Frozen instances with slots cannot be set by copy and pickle in the usual way.
+        methods |= {"__getstate__": _getstate, "__setstate__": _setstate}
+        # All at once: each special method that is set on a class that is there has its slots looked up anew.
+        namespace = {
+            key: value
+            for key, value in cls.__dict__.items()
+            if key not in own and key not in ("__dict__", "__weakref__")
+        }
+        made = type(cls)(cls.__name__, cls.__bases__, namespace | methods | {"__slots__": tuple(own)})
+        made.__qualname__ = cls.__qualname__
+        return made
 
-    def _give(cls, name, method):
-        if name not in cls.__dict__ or (name == "__hash__" and cls.__dict__[name] is None):
-            setattr(cls, name, method)
-
-    def _init_of(cls, every):
-        positional = cls.__match_args__
-        known = frozenset(every)
-        required = frozenset(
-            name for name, one in every.items() if one.default is MISSING and one.default_factory is MISSING
-        )
+    def _init_of(cls, every, positional):
+        title = cls.__name__
         defaults = {name: one.default for name, one in every.items() if one.default is not MISSING}
         factories = [(name, one.default_factory) for name, one in every.items() if one.default_factory is not MISSING]
         order = tuple(every)
@@ -114,41 +115,32 @@ else:
         put = object.__setattr__
 
         def __init__(self, *args, **given):
-            if len(given) == count and not args:
-                try:
-                    for name in order:
-                        put(self, name, given[name])
-                except KeyError:
-                    pass
-                else:
-                    return
             if args:
                 if len(args) > len(positional):
                     raise TypeError(
-                        f"{cls.__name__}() takes {len(positional)} positional arguments but {len(args)} were given"
+                        f"{title}() takes {len(positional)} positional arguments but {len(args)} were given"
                     )
                 for name, value in zip(positional, args, strict=False):
                     if name in given:
-                        raise TypeError(f"{cls.__name__}() got multiple values for argument {name!r}")
+                        raise TypeError(f"{title}() got multiple values for argument {name!r}")
                     given[name] = value
-            if len(given) != len(order):
+            if len(given) != count:
                 for name, factory in factories:
                     if name not in given:
                         given[name] = factory()
-                missing = required.difference(given)
-                if missing:
-                    raise TypeError(f"{cls.__name__}() misses arguments: {', '.join(sorted(missing))}")
                 given = defaults | given
-            for name in order:
-                put(self, name, given.pop(name) if name in given else _unknown(cls, known, given))
-            if given:
-                _unknown(cls, known, given)
+            try:
+                for name in order:
+                    put(self, name, given[name])
+            except KeyError:
+                missing = sorted(set(order).difference(given))
+                raise TypeError(f"{title}() misses arguments: {', '.join(missing)}") from None
+            if len(given) != count:
+                unknown = sorted(set(given).difference(order))
+                raise TypeError(f"{title}() got unexpected arguments: {', '.join(unknown)}")
 
         __init__.__qualname__ = f"{cls.__qualname__}.__init__"
         return __init__
-
-    def _unknown(cls, known, given):
-        raise TypeError(f"{cls.__name__}() got unexpected arguments: {', '.join(sorted(set(given) - known))}")
 
     def _repr(self):
         shown = ", ".join(f"{name}={getattr(self, name)!r}" for name in getattr(self, _FIELDS))

@@ -54,8 +54,8 @@ else:
             return Path(directory, self)
 
         def __getattr__(self, name):
-            if name.startswith("__"):
-                # What copy and pickle look for.
+            if name.startswith("_"):
+                # What copy and pickle look for, in an object that has nothing yet.
                 raise AttributeError(name)
             import pathlib
 

@@ -20,17 +20,20 @@ from pykafka_core.protocol.messages.api_versions_response import (
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from collections.abc import Sequence
     from typing import Final
 
-    from pykafka_core.broker.cluster import Cluster
+    from pykafka_core.broker.cluster import Cluster, Feature
 
 __all__ = ["api_versions_answer", "api_versions_bodies"]
 
 PRODUCE_VERSION_MIN_ADVERTISED: Final = 0
 
 
-def api_versions_answer(cluster: Cluster, version: int) -> ApiVersionsResponse:
-    features = cluster.features()
+def api_versions_answer(
+    cluster: Cluster, version: int, features: Sequence[Feature] | None = None
+) -> ApiVersionsResponse:
+    features = cluster.features() if features is None else features
     return ApiVersionsResponse(
         api_keys=[
             ApiVersion(
@@ -57,4 +60,5 @@ def api_versions_answer(cluster: Cluster, version: int) -> ApiVersionsResponse:
 def api_versions_bodies(cluster: Cluster) -> list[bytes]:
     """One for each version that is served, without the response header."""
     _, version_max = SERVED[ApiKey.API_VERSIONS]
-    return [encode(api_versions_answer(cluster, version), version) for version in range(version_max + 1)]
+    features = cluster.features()
+    return [encode(api_versions_answer(cluster, version, features), version) for version in range(version_max + 1)]

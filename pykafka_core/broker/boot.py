@@ -3,7 +3,7 @@
 What a process has written is in the kernel's page cache whatever becomes of the process. A start that knows that only
 the process died, and that this engine had opened every log of the directory before, need not read the logs again.
 
-    .pykafka-core.boot     written when all logs of a log directory are open; names this boot and this mount
+    .pykafka-core.boot     written once all logs of a log directory are open; names this boot and this mount
 
 It is taken away before a clean stop, so that it never speaks for what another broker did afterwards, and when a write
 or a sync has failed, because then the page cache may differ from the disk. It is not synced: after a power cut the

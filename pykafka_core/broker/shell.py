@@ -79,6 +79,8 @@ class Broker:
             except BaseException:
                 parts.abandon()
                 raise
+            # For the next start; this one's clients need not wait for it.
+            parts.log_dirs.note_boot()
         except StoppedError:
             import logging
 

@@ -134,7 +134,6 @@ class BrokerParts:
         if not log_dirs.online:
             paths, reasons = ", ".join(map(str, log_dirs.paths)), "; ".join(log_dirs.reasons)
             raise StartError(f"None of the log directories {paths} can be used: {reasons}")
-        log_dirs.note_boot()
 
     def listen(self) -> None:
         """Let clients in. Raises StartError."""

@@ -17,9 +17,7 @@ org.apache.kafka.metadata.storage.Formatter, KIP-858.
 from __future__ import annotations
 
 import errno
-import fcntl
 import os
-import struct
 import sys
 
 from pykafka_core._dataclass import dataclass
@@ -341,7 +339,8 @@ def _format(
     """Everything that a new directory has, but meta.properties."""
     from pykafka_core.metadata.local_bootstrap import write_bootstrap, write_first_voters
 
-    write_bootstrap(path / BOOTSTRAP_CHECKPOINT, features or {})
+    # What holds metadata is synced as a whole below.
+    write_bootstrap(path / BOOTSTRAP_CHECKPOINT, features or {}, name_durable=not holds_metadata)
     if holds_metadata:
         metadata = path / METADATA_DIRECTORY
         metadata.mkdir(exist_ok=True)
@@ -366,7 +365,7 @@ class _lock:
         except OSError as error:
             raise UnusableDirectoryError(f"Log directory {directory} cannot be written: {error.strerror}.") from error
         try:
-            fcntl.lockf(self._fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            os.lockf(self._fd, os.F_TLOCK, 0)
         except OSError as error:
             holder = _lock_holder(self._fd)
             os.close(self._fd)
@@ -404,6 +403,9 @@ def lock_holder(directory: Path) -> int | None:
 
 def _lock_holder(fd: int) -> int | None:
     """The process that holds the lock, where the system tells."""
+    import fcntl
+    import struct
+
     # struct flock: on Linux type, whence, start, length, pid; on macOS start, length, pid, type, whence.
     layout = "hhqqi4x" if sys.platform.startswith("linux") else "qqihh"
     asked = (fcntl.F_WRLCK, 0, 0, 0, 0) if sys.platform.startswith("linux") else (0, 0, 0, fcntl.F_WRLCK, 0)

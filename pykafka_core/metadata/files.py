@@ -23,9 +23,10 @@ def sync_directory(directory: Path) -> None:
         os.close(fd)
 
 
-def write_atomically(path: Path, data: bytes, *, suffix: str = ".tmp") -> None:
-    """Replace a file's content, durably. A file named `path` with `suffix` may be left behind by a crash. Raises
-    OSError."""
+def write_atomically(path: Path, data: bytes, *, suffix: str = ".tmp", name_durable: bool = True) -> None:
+    """Replace a file's content, durably. A file named `path` with `suffix` may be left behind by a crash. Without
+    `name_durable` a crash may bring the old content back, or take a new file away, until the directory is synced.
+    Raises OSError."""
     temporary = path.with_name(path.name + suffix)
     fd = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o644)
     try:
@@ -36,4 +37,5 @@ def write_atomically(path: Path, data: bytes, *, suffix: str = ".tmp") -> None:
     finally:
         os.close(fd)
     os.replace(temporary, path)
-    sync_directory(path.parent)
+    if name_durable:
+        sync_directory(path.parent)

@@ -35,7 +35,6 @@ from pykafka_core._dataclass import dataclass
 from pykafka_core._later_log import get_logger
 from pykafka_core._path import Path
 from pykafka_core.metadata.directories import BOOTSTRAP_CHECKPOINT, METADATA_DIRECTORY
-from pykafka_core.metadata.dump import dump
 from pykafka_core.metadata.errors import MetadataError, RevisionConflictError
 from pykafka_core.metadata.files import sync_directory
 from pykafka_core.metadata.image import MetadataImage
@@ -165,7 +164,7 @@ class LocalMetadataStore:
                 directory.mkdir()
                 sync_directory(log_directory)
             if not (directory / "partition.metadata").exists():
-                write_topic_id(directory, METADATA_TOPIC_ID)
+                write_topic_id(directory, METADATA_TOPIC_ID, name_durable=False)  # with that of quorum-state
             write_quorum_state(
                 directory,
                 QuorumState(
@@ -194,11 +193,14 @@ class LocalMetadataStore:
         return store
 
     def _begin_epoch(self, loaded: LoadedMetadata) -> None:
-        """The records that a new leader writes: that it leads, and what the one before left undone."""
+        """The records that a new leader writes: that it leads, and what the one before left undone.
+
+        They are synced with the first change, before which nobody relies on them."""
         head = [leader_change_record(self._node_id)]
         if loaded.voters_missing_from_log:
             head += [kraft_version_record(self._voter_set), voters_record(self._voter_set)]
-        self._append([encode_batch(self._log.end_offset, self._leader_epoch, self._clock_ms(), head, control=True)])
+        led = encode_batch(self._log.end_offset, self._leader_epoch, self._clock_ms(), head, control=True)
+        self._append([led], durable=False)
         self._image = ImageBuilder(self._image).build(
             revision=self._log.end_offset - 1, leader_epoch=self._leader_epoch, timestamp_ms=self._clock_ms()
         )
@@ -208,10 +210,11 @@ class LocalMetadataStore:
             # Its records are not in the image, and must never show.
             reason: Record = AbortTransactionRecord(reason="the controller changed")
             value = encode_record(reason, self._image.metadata_version)
-            self._append([encode_batch(self._log.end_offset, self._leader_epoch, self._clock_ms(), [value])])
+            aborted = encode_batch(self._log.end_offset, self._leader_epoch, self._clock_ms(), [value])
+            self._append([aborted], durable=False)
             self._image = ImageBuilder(self._image).build(revision=self._log.end_offset - 1)
         if loaded.first_records:
-            self._commit(loaded.first_records)
+            self._commit(loaded.first_records, durable=False)
 
     # -- reading
     # ----------------------------------------------------------------------------------------------------------
@@ -257,7 +260,7 @@ class LocalMetadataStore:
             return self._image
         return self._commit(records)
 
-    def _commit(self, records: Sequence[Record]) -> MetadataImage:
+    def _commit(self, records: Sequence[Record], *, durable: bool = True) -> MetadataImage:
         if not self._writable:
             raise MetadataError("The metadata store is closed, or a write to it failed; it takes no more changes.")
         previous = self._image
@@ -273,7 +276,7 @@ class LocalMetadataStore:
             leader_epoch=self._leader_epoch,
             timestamp_ms=max(timestamp_ms, previous.timestamp_ms),
         )
-        self._append(batches)
+        self._append(batches, durable=durable)
         self._image = image
         change = MetadataChange(previous=previous, image=image, records=tuple(records))
         for watcher in list(self._watchers):
@@ -297,11 +300,12 @@ class LocalMetadataStore:
             offset += len(group)
         return batches, offset
 
-    def _append(self, batches: Sequence[bytes]) -> None:
+    def _append(self, batches: Sequence[bytes], *, durable: bool) -> None:
         try:
             for batch in batches:
                 self._log.append_as_follower(batch)
-            self._log.flush()
+            if durable:
+                self._log.flush()
         except Exception as error:
             self._writable = False
             raise MetadataError(f"The metadata in {self._directory} cannot be written: {error}.") from error
@@ -320,6 +324,8 @@ class LocalMetadataStore:
     def _snapshot(self) -> None:
         """Write a snapshot of the image and give up what it makes needless. A failure costs nothing but the
         snapshot."""
+        from pykafka_core.metadata.dump import dump
+
         image = self._image
         snapshot = SnapshotId(image.revision + 1, self._leader_epoch)
         self._bytes_since_snapshot = 0

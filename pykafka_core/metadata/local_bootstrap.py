@@ -32,7 +32,7 @@ def _feature_records(features: Mapping[str, int]) -> list[Record]:
     return [FeatureLevelRecord(name=name, feature_level=level) for name, level in levels.items() if level]
 
 
-def write_bootstrap(path: Path, features: Mapping[str, int]) -> None:
+def write_bootstrap(path: Path, features: Mapping[str, int], *, name_durable: bool = True) -> None:
     """The feature levels of a new cluster; `metadata.version` unless given is the newest that a released Kafka
     reads."""
     write_snapshot(
@@ -43,6 +43,7 @@ def write_bootstrap(path: Path, features: Mapping[str, int]) -> None:
         last_contained_timestamp_ms=0,
         metadata_version=METADATA_VERSION_DEFAULT,
         voter_set=VoterSet(),
+        name_durable=name_durable,
     )
 
 

@@ -101,9 +101,10 @@ def write_snapshot(
     last_contained_timestamp_ms: int,
     metadata_version: int,
     voter_set: VoterSet,
+    name_durable: bool = True,
 ) -> int:
-    """Write a snapshot file, durably, and return its size in bytes. Raises OSError, and ValueError for what cannot be
-    encoded."""
+    """Write a snapshot file, durably (see write_atomically), and return its size in bytes. Raises OSError, and
+    ValueError for what cannot be encoded."""
     head = [snapshot_header_record(last_contained_timestamp_ms)]
     if voter_set.kraft_version > 0:
         head += [kraft_version_record(voter_set), voters_record(voter_set)]
@@ -120,7 +121,7 @@ def write_snapshot(
         data += encode_batch(offset, leader_epoch, timestamp_ms, pending)
         offset += len(pending)
     data += encode_batch(offset, leader_epoch, timestamp_ms, [snapshot_footer_record()], control=True)
-    write_atomically(path, bytes(data), suffix=".part")
+    write_atomically(path, bytes(data), suffix=".part", name_durable=name_durable)
     return len(data)
 
 

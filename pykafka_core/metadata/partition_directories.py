@@ -121,10 +121,10 @@ def list_partition_directories(directory: Path) -> tuple[list[PartitionDirectory
     return found, others
 
 
-def write_topic_id(directory: Path, topic_id: bytes) -> None:
-    """Write `partition.metadata`, durably."""
+def write_topic_id(directory: Path, topic_id: bytes, *, name_durable: bool = True) -> None:
+    """Write `partition.metadata`, durably; see write_atomically."""
     text = f"version: 0\ntopic_id: {uuid_to_string(topic_id)}"
-    write_atomically(directory / "partition.metadata", text.encode("ascii"))
+    write_atomically(directory / "partition.metadata", text.encode("ascii"), name_durable=name_durable)
 
 
 def read_topic_id(directory: Path) -> bytes | None:
