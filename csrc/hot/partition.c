@@ -25,8 +25,7 @@ kc_status kc_partition_create(int32_t index, struct kc_log *log, int32_t leader_
     kc_list_init(&partition->waiters);
     kc_list_init(&partition->sync_waiters);
     atomic_init(&partition->write_back_running, false);
-    /* What was there before was acknowledged under the rules of its own time. */
-    atomic_init(&partition->synced_offset, kc_log_end_offset(log));
+    atomic_init(&partition->synced_offset, kc_log_synced_offset(log));
     *out = partition;
     return KC_OK;
 }

@@ -106,6 +106,7 @@ static kc_status flush(struct kc_log *log, enum extent extent, int64_t *synced_o
         return status;
     }
     int64_t end_offset = kc_log_end_offset(log);
+    uint64_t truncations = log->truncations;
     status = gather(log, extent, &list);
     pthread_mutex_unlock(&log->lock);
     if (status == KC_OK) {
@@ -113,8 +114,12 @@ static kc_status flush(struct kc_log *log, enum extent extent, int64_t *synced_o
         if (status != KC_OK) forget_flush(log, &list, status);
     }
     sync_list_release(&list);
-    if (status == KC_OK && synced_offset) *synced_offset = end_offset;
-    return status;
+    if (status != KC_OK) return status;
+    pthread_mutex_lock(&log->lock);
+    if (truncations == log->truncations) atomic_store_explicit(&log->synced_offset, end_offset, memory_order_release);
+    pthread_mutex_unlock(&log->lock);
+    if (synced_offset) *synced_offset = end_offset;
+    return KC_OK;
 }
 
 static kc_status flush_in_turn(struct kc_log *log, enum extent extent, int64_t *synced_offset) {
@@ -245,6 +250,7 @@ static kc_status truncate_to(struct kc_log *log, int64_t offset) {
     log->truncations++;
     kc_recent_batches_clear(&log->recent);
     atomic_store_explicit(&log->log_end_offset, offset, memory_order_release);
+    if (kc_log_synced_offset(log) > offset) atomic_store_explicit(&log->synced_offset, offset, memory_order_release);
     if (kc_log_start_offset(log) > offset) atomic_store_explicit(&log->log_start_offset, offset, memory_order_release);
     kc_leader_epochs_truncate_end(&log->epochs, offset);
     /* A snapshot beyond the cut would be believed once the log has grown past it again: gone before the cut, for good. */

@@ -182,6 +182,10 @@ kc_status kc_log_assign_epoch(struct kc_log *log, int32_t epoch) {
 int64_t kc_log_start_offset(const struct kc_log *log) {
     return atomic_load_explicit(&log->log_start_offset, memory_order_acquire);
 }
+int64_t kc_log_synced_offset(const struct kc_log *log) {
+    return atomic_load_explicit(&log->synced_offset, memory_order_acquire);
+}
+
 int64_t kc_log_end_offset(const struct kc_log *log) {
     return atomic_load_explicit(&log->log_end_offset, memory_order_acquire);
 }

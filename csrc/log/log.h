@@ -260,6 +260,9 @@ void kc_log_segments(struct kc_log *log, struct kc_log_segment_info *infos, size
 int64_t kc_log_start_offset(const struct kc_log *log);
 int64_t kc_log_end_offset(const struct kc_log *log);
 int64_t kc_log_size_bytes(const struct kc_log *log);
+/* Every record below it is known to be on disk: at first the recovery point (of a log that was stopped cleanly: its end), then what the last
+ * flush or sync of the batches has covered. */
+int64_t kc_log_synced_offset(const struct kc_log *log);
 /* Below it no transaction is open: the least of log_end_offset and the first offset of an open transaction, but not below
  * log_start_offset. */
 int64_t kc_log_last_stable_offset(const struct kc_log *log);

@@ -26,6 +26,7 @@ struct kc_log {
     atomic_int reference_count;
     atomic_bool writable;
     _Atomic int64_t log_start_offset, log_end_offset, size_bytes, bytes_to_write_back;
+    _Atomic int64_t synced_offset;         /* see kc_log_synced_offset */
     _Atomic int64_t first_open_offset;     /* of the oldest open transaction, INT64_MAX: none; see txns.c */
     _Atomic int64_t last_abort_offset;     /* of the newest abort marker that an index knows of, -1: none */
 

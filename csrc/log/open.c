@@ -104,6 +104,8 @@ static void settle_offsets(struct kc_log *log, const struct kc_log_options *opti
     if (start_offset > end_offset) start_offset = end_offset;
     for (size_t i = 0; i < log->segment_count; i++) size_bytes += log->segments[i]->size_bytes;
     atomic_store(&log->log_start_offset, start_offset);
+    int64_t synced_offset = options->clean || options->recovery_point > end_offset ? end_offset : options->recovery_point;
+    atomic_store(&log->synced_offset, synced_offset > start_offset ? synced_offset : start_offset);
     atomic_store(&log->size_bytes, size_bytes);
     /* An epoch that begins where the log ends may be the present one, in which nothing has been written yet. */
     kc_leader_epochs_truncate_end(&log->epochs, end_offset + 1);

@@ -62,16 +62,16 @@ class CoordinatorTopic:
         return self._topics.find(self.name)
 
     def append(
-        self, key: str, batch: bytes, *, what: str, count: int = 1, guard: int = 0, by_coordinator: bool = False
+        self, key: str, batch: bytes, *, what: str, guard: int = 0, by_coordinator: bool = False
     ) -> ErrorCode:
-        """Append a batch of `count` records to the key's partition. `what` they are, for the log of errors."""
+        """Append a batch to the key's partition. `what` its records are, for the log of errors."""
         topic = self.find()
         if topic is None:
             return ErrorCode.NOT_COORDINATOR
         index = partition_for(key, len(topic.partitions))
         outcome = topic.partitions[index].append(batch, topic.native.config, guard=guard, by_coordinator=by_coordinator)
         if not outcome.error_code:
-            self._syncs.appended(topic, index, count)
+            self._syncs.appended(topic, index)
             return ErrorCode.NONE
         code = ErrorCode(outcome.error_code)
         if code not in PRODUCER_ERRORS:

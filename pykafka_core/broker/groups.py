@@ -277,7 +277,6 @@ class Groups:
             effect.group_id,
             builder.finish(),
             what="records of group",
-            count=len(effect.records),
             guard=0 if transaction is None else transaction.guard,
             by_coordinator=True,
         )

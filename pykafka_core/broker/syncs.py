@@ -4,7 +4,8 @@
     pending     what an answer that speaks of this partition must wait for; None: nothing
 
 One sync covers all that had been appended when it began; what is appended meanwhile shares the next one. As in Apache
-Kafka, flush.messages above one lets so many records less one stay unsynced, and nobody waits for them.
+Kafka, flush.messages above one lets so many records less one stay unsynced, and nobody waits for them; those that an
+earlier run left unsynced count among them.
 
 A sync that fails has failed the log for good (csrc/log/log.h), so its partition answers with the error from then on:
 nobody may learn from here what the disk may not have.
@@ -37,12 +38,12 @@ Synced = asyncio.Future[ErrorCode]
 class Unsynced:
     """One partition's records that await a sync."""
 
-    __slots__ = ("count", "failed", "log", "next", "running")
+    __slots__ = ("begun_at", "failed", "log", "next", "running")
 
     def __init__(self, partition_log: Log) -> None:
         self.log: Final = partition_log
-        self.count = 0
-        """Records appended since the last sync began."""
+        self.begun_at = 0
+        """The end of the log when the last sync began."""
         self.running: Synced | None = None
         self.next: Synced | None = None
         """Of the sync that is due once the running one has ended."""
@@ -55,8 +56,8 @@ class Syncs:
         self._spawn: Final = spawn
         self._partitions: Final[dict[tuple[str, int], Unsynced]] = {}
 
-    def appended(self, topic: RunningTopic, index: int, count: int = 1) -> Synced | None:
-        """So many records have been appended to this partition. Returns what `pending` does."""
+    def appended(self, topic: RunningTopic, index: int) -> Synced | None:
+        """Records have been appended to this partition. Returns what `pending` does."""
         flush_messages = topic.settings.flush_messages
         if flush_messages == NO_FLUSH:
             return None
@@ -65,11 +66,11 @@ class Syncs:
         found = self._partitions.get(place)
         if found is None or found.log is not partition_log:
             found = self._partitions[place] = Unsynced(partition_log)
-        found.count += count
-        if found.count >= flush_messages and found.failed is None and found.next is None:
+        unsynced = partition_log.log_end_offset - max(partition_log.synced_offset, found.begun_at)
+        if unsynced >= flush_messages and found.failed is None and found.next is None:
             found.next = asyncio.get_running_loop().create_future()
             if found.running is None:
-                self._spawn(self._sync(place, found, keep=flush_messages > 1))
+                self._spawn(self._sync(place, found))
         return self.pending(topic, index)
 
     def pending(self, topic: RunningTopic, index: int) -> Synced | None:
@@ -81,9 +82,10 @@ class Syncs:
             return None
         return found.failed or found.next or found.running
 
-    async def _sync(self, place: tuple[str, int], unsynced: Unsynced, *, keep: bool) -> None:
+    async def _sync(self, place: tuple[str, int], unsynced: Unsynced) -> None:
         while unsynced.next is not None:
-            unsynced.running, unsynced.next, unsynced.count = unsynced.next, None, 0
+            unsynced.running, unsynced.next = unsynced.next, None
+            unsynced.begun_at = unsynced.log.log_end_offset
             error = ErrorCode.KAFKA_STORAGE_ERROR
             try:
                 await asyncio.to_thread(unsynced.log.flush)
@@ -98,5 +100,5 @@ class Syncs:
             if error:
                 unsynced.next = None
         unsynced.running = None
-        if not keep and not unsynced.failed and self._partitions.get(place) is unsynced:
+        if not unsynced.failed and self._partitions.get(place) is unsynced:
             del self._partitions[place]

@@ -44,6 +44,7 @@ __all__ = [
 
 METADATA_DIRECTORY: Final = "__cluster_metadata-0"
 META_PROPERTIES: Final = "meta.properties"
+PARTITION_METADATA: Final = "partition.metadata"
 BOOTSTRAP_CHECKPOINT: Final = "bootstrap.checkpoint"
 NODE_ID_DEFAULT: Final = 1
 
@@ -140,6 +141,9 @@ def open_directories(
                 locks.callback(_lock(path).close)
         everywhere = [path for path in everywhere if path not in unusable]
         metas, found_cluster_id, found_node_id = _judge(everywhere, metadata_path, node_id, cluster_id, unusable)
+        for path in metas:
+            with _left_out(path, unusable, unless=path == metadata_path):
+                _check_partitions(path)
         if before_writing is not None and metadata_path in metas:
             before_writing(metadata_path, found_node_id)
         opened: dict[Path, LogDirectory] = {}
@@ -277,6 +281,34 @@ def _check_empty(path: Path) -> None:
         raise DirectoryError(
             f"Log directory {path} holds {what} ({name}) but no {META_PROPERTIES}; it is left as it is."
         )
+
+
+def _check_partitions(path: Path) -> None:
+    """A `partition.metadata` of a version that is not known may say anything. One that says nothing is written anew
+    later: a crash may have left it empty."""
+    try:
+        with os.scandir(path) as entries:
+            names = [entry.path for entry in entries if entry.name.rpartition("-")[2].isdecimal()]
+    except OSError as error:
+        raise UnusableDirectoryError(f"Log directory {path} cannot be read: {error.strerror}.") from error
+    for name in names:
+        file = f"{name}/{PARTITION_METADATA}"
+        try:
+            handle = os.open(file, os.O_RDONLY | os.O_CLOEXEC)
+        except OSError:
+            continue  # there need not be one, and what cannot be read is judged when it is needed
+        try:
+            text = os.read(handle, 1024)
+        except OSError:
+            continue
+        finally:
+            os.close(handle)
+        if text.startswith(b"version: 0\n"):
+            continue
+        for line in text.splitlines():
+            key, _, value = line.partition(b":")
+            if key == b"version" and value.strip().isdigit() and int(value) != 0:
+                raise DirectoryError(f"{file} has version {int(value)}, and only 0 is known.")
 
 
 def _read_meta(path: Path) -> _Meta | None:

@@ -149,6 +149,9 @@ class Log:
     @property
     def log_end_offset(self) -> int: ...
     @property
+    def synced_offset(self) -> int:
+        """Every record below it is known to be on disk."""
+    @property
     def last_stable_offset(self) -> int:
         """Below it every transaction has ended: the end of the log, or the first offset of the oldest open one."""
     @property

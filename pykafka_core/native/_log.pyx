@@ -258,6 +258,10 @@ cdef class Log:
         return kc.kc_log_end_offset(self.log)
 
     @property
+    def synced_offset(self):
+        return kc.kc_log_synced_offset(self.log)
+
+    @property
     def last_stable_offset(self):
         return kc.kc_log_last_stable_offset(self.log)
 

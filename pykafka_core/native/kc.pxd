@@ -416,6 +416,7 @@ cdef extern from "log/log.h" nogil:
     void kc_log_segments(kc_log *log, kc_log_segment_info *infos, size_t capacity, size_t *count) noexcept
     int64_t kc_log_start_offset(const kc_log *log) noexcept
     int64_t kc_log_end_offset(const kc_log *log) noexcept
+    int64_t kc_log_synced_offset(const kc_log *log) noexcept
     int64_t kc_log_size_bytes(const kc_log *log) noexcept
     bint kc_log_writable(const kc_log *log) noexcept
     bint kc_log_offline(const kc_log *log) noexcept

@@ -66,6 +66,11 @@ def another_cluster(path: Path) -> None:
     (other / "meta.properties").write_text("version=1\ncluster.id=AAAAAAAAAAAAAAAAAAAAAQ\nnode.id=1\n")
 
 
+def newer_partition_metadata(path: Path) -> None:
+    (path / "t-0").mkdir()
+    (path / "t-0" / "partition.metadata").write_text("version: 1\ntopic_id: AAAAAAAAAAAAAAAAAAAABw")
+
+
 def no_directory_id(path: Path) -> None:
     """As before KIP-858: it would be given one, if the metadata could be taken over."""
     file = path / "meta.properties"
@@ -78,6 +83,7 @@ REFUSED = {
     "and no directory.id": (no_directory_id, r"has metadata.version 34; 7 to 33 are known"),
     "a newer level of a feature": (feature("group.version", 2), r"has group.version 2, and 1 is the newest known"),
     "a newer quorum": (newer_quorum, r"has kraft.version 2, and 1 is the newest known"),
+    "a newer partition.metadata": (newer_partition_metadata, r"partition.metadata has version 1, and only 0 is known"),
     "several voters": (several_voters, r"is kept by several controllers \(1, 2, 3\)"),
     "several controllers": (several_static_controllers, r"is kept by several controllers \(1, 2\)"),
     "another broker": (another_broker, r"knows other brokers \(4\)"),

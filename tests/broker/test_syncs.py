@@ -16,7 +16,7 @@ from typing import Any
 
 import pytest
 
-from pykafka_core.broker.syncs import NO_FLUSH, Syncs
+from pykafka_core.broker.syncs import NO_FLUSH, Synced, Syncs
 from pykafka_core.coordinator.partitioning import partition_for
 from pykafka_core.native import EngineError
 from pykafka_core.protocol.errors import ErrorCode
@@ -52,14 +52,22 @@ class SlowLog:
         self.may_end = threading.Semaphore(0)
         self.fails = False
         self.flushes = 0
+        self.log_end_offset = self.synced_offset = 0
 
     def flush(self) -> int:
         self.flushes += 1
+        end_offset = self.log_end_offset
         self.begun.release()
         assert self.may_end.acquire(timeout=PATIENCE_S)
         if self.fails:
             raise EngineError("it fails")
-        return 0
+        self.synced_offset = end_offset
+        return end_offset
+
+
+def append(syncs: Syncs, topic: Any, count: int = 1) -> Synced | None:
+    topic.partitions[0].log.log_end_offset += count
+    return syncs.appended(topic, 0)
 
 
 def topic_of(log: SlowLog, flush_messages: int) -> Any:
@@ -74,10 +82,10 @@ async def begun(log: SlowLog) -> None:
 async def test_those_who_come_during_a_sync_share_the_next_one() -> None:
     log = SlowLog()
     topic, syncs = topic_of(log, 1), Syncs(asyncio.ensure_future)
-    first = syncs.appended(topic, 0)
+    first = append(syncs, topic)
     assert first is not None
     await begun(log)
-    later = [syncs.appended(topic, 0) for _ in range(5)]
+    later = [append(syncs, topic) for _ in range(5)]
     assert len({id(each) for each in later}) == 1
     (second,) = {id(each): each for each in later}.values()
     assert second is not None
@@ -98,15 +106,15 @@ async def test_those_who_come_during_a_sync_share_the_next_one() -> None:
 async def test_a_sync_that_fails_has_failed_for_good() -> None:
     log = SlowLog()
     topic, syncs = topic_of(log, 1), Syncs(asyncio.ensure_future)
-    first = syncs.appended(topic, 0)
+    first = append(syncs, topic)
     await begun(log)
-    second = syncs.appended(topic, 0)
+    second = append(syncs, topic)
     log.fails = True
     log.may_end.release()
     assert first is not None
     assert second is not None
     assert (await first, await second) == (ErrorCode.KAFKA_STORAGE_ERROR, ErrorCode.KAFKA_STORAGE_ERROR)
-    for pending in (syncs.pending(topic, 0), syncs.appended(topic, 0)):
+    for pending in (syncs.pending(topic, 0), append(syncs, topic)):
         assert pending is not None
         assert await pending == ErrorCode.KAFKA_STORAGE_ERROR
     assert log.flushes == 1, "nothing is tried again"
@@ -118,21 +126,33 @@ async def test_a_sync_that_fails_has_failed_for_good() -> None:
 async def test_a_count_above_one_lets_so_many_wait() -> None:
     log = SlowLog()
     topic, syncs = topic_of(log, 10), Syncs(asyncio.ensure_future)
-    assert syncs.appended(topic, 0, 4) is None
-    assert syncs.appended(topic, 0, 5) is None
-    tenth = syncs.appended(topic, 0)
+    assert append(syncs, topic, 4) is None
+    assert append(syncs, topic, 5) is None
+    tenth = append(syncs, topic)
     assert tenth is not None
     log.may_end.release()
     assert await tenth == ErrorCode.NONE
     await asyncio.sleep(0)
-    assert syncs.appended(topic, 0, 9) is None
+    assert append(syncs, topic, 9) is None
     assert log.flushes == 1
+
+
+async def test_what_an_earlier_run_left_unsynced_counts() -> None:
+    log = SlowLog()
+    log.log_end_offset, log.synced_offset = 107, 100
+    topic, syncs = topic_of(log, 10), Syncs(asyncio.ensure_future)
+    assert append(syncs, topic, 2) is None
+    tenth = append(syncs, topic)
+    assert tenth is not None
+    log.may_end.release()
+    assert await tenth == ErrorCode.NONE
+    assert log.synced_offset == 110
 
 
 async def test_no_policy_no_wait() -> None:
     log = SlowLog()
     topic, syncs = topic_of(log, NO_FLUSH), Syncs(asyncio.ensure_future)
-    assert syncs.appended(topic, 0, 1 << 40) is None
+    assert append(syncs, topic, 1 << 40) is None
     assert syncs.pending(topic, 0) is None
     assert log.flushes == 0
 
@@ -141,9 +161,9 @@ async def test_who_waits_is_told_when_the_broker_stops() -> None:
     log = SlowLog()
     tasks: list[asyncio.Task[None]] = []
     topic, syncs = topic_of(log, 1), Syncs(lambda chore: tasks.append(asyncio.ensure_future(chore)))
-    first = syncs.appended(topic, 0)
+    first = append(syncs, topic)
     await begun(log)
-    second = syncs.appended(topic, 0)
+    second = append(syncs, topic)
     tasks[0].cancel()
     assert first is not None
     assert second is not None

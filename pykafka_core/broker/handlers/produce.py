@@ -45,7 +45,6 @@ from pykafka_core.protocol.messages.produce_response import (
     ProduceResponse,
     TopicProduceResponse,
 )
-from pykafka_core.records import BatchHeader
 
 if TYPE_CHECKING:
     from pykafka_core.broker.configs import Configs
@@ -117,7 +116,7 @@ async def append(
     partition = topic.partitions[data.index]
     outcome = partition.append(batch, topic.native.config, produce_version=context.api_version, guard=guard)
     if outcome.error_code == ErrorCode.NONE:
-        synced = syncs.appended(topic, data.index, BatchHeader.load(batch).record_count)
+        synced = syncs.appended(topic, data.index)
         if synced is not None and await synced:
             raise RequestError(ErrorCode.KAFKA_STORAGE_ERROR)
     return PartitionProduceResponse(

@@ -280,6 +280,31 @@ TEST(an_acknowledgement_costs_one_sync_and_leaves_the_indexes_to_the_flush) {
     fixture_stop(&f);
 }
 
+TEST(what_is_synced_is_known_also_of_an_earlier_run) {
+    start();
+    append_many(&f, 7, 20);
+    EXPECT_EQ(kc_log_synced_offset(f.log), 0);
+    int64_t synced;
+    EXPECT_EQ(kc_log_sync_batches(f.log, &synced), KC_OK);
+    append_many(&f, 3, 20);
+    EXPECT_EQ(kc_log_synced_offset(f.log), 7);
+    EXPECT_EQ(kc_log_flush(f.log, NULL), KC_OK);
+    EXPECT_EQ(kc_log_synced_offset(f.log), 10);
+    f.options.recovery_point = 10;
+    append_many(&f, 4, 20);
+    fixture_reopen(&f, false);
+    EXPECT_EQ(kc_log_synced_offset(f.log), 10);
+    fixture_reopen(&f, true);
+    EXPECT_EQ(kc_log_synced_offset(f.log), 14);
+    EXPECT_EQ(kc_log_truncate(f.log, 12), KC_OK);
+    EXPECT_EQ(kc_log_synced_offset(f.log), 12);
+    f.options.recovery_point = 50;
+    fixture_reopen(&f, false);
+    EXPECT_EQ(kc_log_synced_offset(f.log), 12);
+    fixture_close(&f);
+    fixture_stop(&f);
+}
+
 TEST(settings_can_change_while_the_log_is_open) {
     start();
     append_many(&f, 20, 100);
