@@ -1,9 +1,10 @@
 """kafka-console-consumer: prints the records of a topic, one to a line.
 
-Without --group it reads all partitions by itself and leaves nothing behind in the cluster; with it, those that the
-group gives it, and whoever comes next goes on where it has stopped.
+It reads in the group that --group names, and whoever comes next goes on where it has stopped. Without --group it has a
+group of its own, console-consumer-N, in which nothing is committed unless it is asked for; of --partition it reads by
+itself.
 
-Source of words and statuses: org.apache.kafka.tools.consumer.ConsoleConsumer.
+Source of words and statuses: org.apache.kafka.tools.consumer.{ConsoleConsumer, ConsoleConsumerOptions}.
 """
 
 from __future__ import annotations
@@ -206,6 +207,11 @@ def consumer_properties(options: Options) -> dict[str, str]:
     properties = {**from_file, **given}
     if groups:
         properties["group.id"] = groups[0]
+    elif "partition" not in options:
+        import random
+
+        properties["group.id"] = f"console-consumer-{random.randrange(100_000)}"
+        properties.setdefault("enable.auto.commit", "false")
     if "isolation-level" in options:
         properties["isolation.level"] = options.last("isolation-level") or ""
     return properties
@@ -301,7 +307,8 @@ class Work:
         if "group.id" in self._properties:
             source = in_group(client, self._settings, self._options, self._properties)
         else:
-            source = Alone(client, self._settings, self._options, self._start)
+            place = self._options.last("topic") or "", int(self._options.last("partition") or 0)
+            source = Alone(client, self._settings, place, self._start)
         clock = asyncio.get_running_loop().time
         silent_since = clock()
         limit = self._printed.limit

@@ -24,7 +24,7 @@ NOT_OURS = (
     "is deprecated and will be removed in a future version",
     "The consumer rebalance protocol (KIP-848) is production-ready",
 )
-# Groups with a name drawn by lot, which Kafka's console consumer leaves behind.
+# Groups with a name drawn by lot, which the console consumer leaves behind.
 LEFT_BEHIND = re.compile(r"\bconsole-consumer-\d+\b")
 LAG_SECONDS = 5
 # What may be asked again, because it changes nothing.
@@ -52,10 +52,11 @@ def tell(line: str, run: Runner, broker: Broker) -> Answer:
 def normal(ran: Ran, broker: Broker) -> Answer:
     def lines(texts: list[str]) -> list[str]:
         kept = [text for text in texts if not any(each in text for each in NOT_OURS)]
-        return [plain(text) for text in kept if not LEFT_BEHIND.search(text)]
+        return [plain(text) for text in kept]
 
     def plain(text: str) -> str:
         text = text.replace(broker.bootstrap, "HOST:PORT").replace(str(broker.data), "LOGDIR")
+        text = LEFT_BEHIND.sub("console-consumer-N", text)
         text = re.sub(r"(?<![\w-])[\w-]{22}(?![\w-])", "ID", text)
         text = re.sub(r"\b[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}\b", "UUID", text)
         text = re.sub(r"\b1[5-9]\d{11}\b", "TIME", text)

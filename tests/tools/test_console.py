@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import signal
 import struct
 import subprocess
@@ -231,6 +232,25 @@ def test_records_arrive_while_the_consumer_waits(ours: Broker) -> None:
         produce(ours, "live", "hello\n")
         out, _ = process.communicate(timeout=60)
     assert (process.returncode, out) == (0, "hello\n")
+
+
+def test_without_a_group_it_has_one_of_its_own_that_commits_nothing(ours: Broker) -> None:
+    produce(ours, "ungrouped", "a\nb\n")
+    before = {*run_ours("kafka-consumer-groups", "--bootstrap-server", ours.bootstrap, "--list").out}
+    line = [sys.executable, "-m", "pykafka_core.tools.console_consumer", "--bootstrap-server", ours.bootstrap,
+            "--topic", "ungrouped", "--from-beginning"]  # fmt: skip
+    with subprocess.Popen(line, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:
+        assert process.stdout
+        assert [process.stdout.readline() for _ in range(2)] == ["a\n", "b\n"]
+        (group,) = {*run_ours("kafka-consumer-groups", "--bootstrap-server", ours.bootstrap, "--list").out} - before
+        assert re.fullmatch(r"console-consumer-\d{1,5}", group)
+        where = ("--bootstrap-server", ours.bootstrap, "--describe", "--group", group)
+        (row,) = [each.split() for each in run_ours("kafka-consumer-groups", *where).out if "ungrouped" in each]
+        assert row[:6] == [group, "ungrouped", "0", "-", "2", "-"]
+        process.send_signal(signal.SIGINT)
+        process.communicate(timeout=60)
+    members = run_ours("kafka-consumer-groups", *where, "--members")
+    assert f"Consumer group '{group}' has no active members." in members.err
 
 
 def test_a_group_goes_on_where_it_has_stopped(ours: Broker) -> None:
