@@ -18,7 +18,6 @@ shown before its end was asked for (T1), and what a fenced one tried (T5): there
 from __future__ import annotations
 
 import json
-import os
 import random
 import time
 from collections.abc import Callable
@@ -33,18 +32,15 @@ from harness.copying import PARTITIONS, Progress, fill, judge, summary
 from harness.presence import MissingError, absent
 from harness.programs import Program, die_in_turn
 from harness.requests import create_topic
+from harness.sizes import COUNT, KILLS, SEED, TIMEOUT_S, WAIT_S
 from harness.stored import Acknowledged, note_stored
 from harness.watching import Watcher
 
-COUNT = int(os.environ.get("KC_CLIENTS_TRANSACTIONS", "1500"))
-KILLS = int(os.environ.get("KC_CLIENTS_KILLS", "4"))
-WAIT_S = 100 + 25 * KILLS
-SEED = os.environ.get("KC_TEST_SEED", "")
 SIZE = 23
 TIMEOUT_MS = 5000
 """Of transactions: a successor asks for offsets before it takes over, and those of an open transaction are unstable."""
 
-pytestmark = [pytest.mark.row("transactions"), pytest.mark.timeout(WAIT_S + 150)]
+pytestmark = [pytest.mark.row("transactions"), pytest.mark.timeout(TIMEOUT_S)]
 
 
 def copier(bootstrap: str, partition: int, log: Path) -> Program:

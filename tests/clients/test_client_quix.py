@@ -9,29 +9,26 @@ the same on Apache Kafka.
 
 from __future__ import annotations
 
-import os
 import random
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
 
-from harness import jars
+from harness import jars, sizes
 from harness.broker import Broker
 from harness.presence import absent
 from harness.programs import Program, die_in_turn
 from harness.requests import create_topic
+from harness.sizes import KILLS, SEED, TIMEOUT_S, WAIT_S
 from harness.watching import Watcher
 
 PYTHON = jars.BUILD / "quix" / "bin" / "python"
 PROGRAM = Path(__file__).resolve().parent / "streams" / "quix_counts.py"
 PARTITIONS, KEYS = 2, 20
-COUNT = int(os.environ.get("KC_CLIENTS_TRANSACTIONS", "1500")) * 2
-KILLS = int(os.environ.get("KC_CLIENTS_KILLS", "4"))
-WAIT_S = 100 + 25 * KILLS
-SEED = os.environ.get("KC_TEST_SEED", "")
+COUNT = 2 * sizes.COUNT
 
-pytestmark = [pytest.mark.row("quix streams"), pytest.mark.timeout(WAIT_S + 150)]
+pytestmark = [pytest.mark.row("quix streams"), pytest.mark.timeout(TIMEOUT_S)]
 
 
 @pytest.fixture

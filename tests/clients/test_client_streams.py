@@ -8,7 +8,6 @@ from one to what must be counted, each once and in order. KC_CLIENTS_TARGET=kafk
 
 from __future__ import annotations
 
-import os
 import random
 import shutil
 import subprocess
@@ -23,6 +22,7 @@ from harness.broker import Broker
 from harness.presence import MissingError, absent
 from harness.programs import Program, die_in_turn
 from harness.requests import create_topic
+from harness.sizes import SEED
 from harness.watching import Watcher
 
 pytestmark = [pytest.mark.row("kafka streams"), pytest.mark.timeout(420)]
@@ -33,7 +33,6 @@ CLASSES = jars.BUILD / "streams-classes"
 PARTITIONS, VIEWS, USERS, REGIONS = 3, 3000, 50, 4
 START_MS, STEP_MS, WINDOW_MS = 1_700_000_000_000, 10, 10_000
 WAIT_S = 240
-SEED = os.environ.get("KC_TEST_SEED", "")
 
 
 def compile_program() -> str:

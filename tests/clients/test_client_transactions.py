@@ -14,7 +14,6 @@ lost, nothing doubled, nothing aborted is seen.
 
 from __future__ import annotations
 
-import os
 import random
 import sys
 import time
@@ -32,6 +31,7 @@ from harness.copying import PARTITIONS, Progress, fill, judge, summary
 from harness.groups import await_that, call
 from harness.programs import Program, die_in_turn
 from harness.requests import create_topic
+from harness.sizes import COUNT, KILLS, SEED, TIMEOUT_S, WAIT_S
 from harness.watching import Watcher
 from pykafka_core.protocol.api_keys import ApiKey
 from pykafka_core.protocol.messages.update_features_request import FeatureUpdateKey, UpdateFeaturesRequest
@@ -40,10 +40,6 @@ from tests.crash.txn_history import NEVER, TxnHistory
 pytestmark = [pytest.mark.row("transactions")]
 
 COPIERS = Path(__file__).resolve().parent / "copiers"
-COUNT = int(os.environ.get("KC_CLIENTS_TRANSACTIONS", "1500"))
-KILLS = int(os.environ.get("KC_CLIENTS_KILLS", "4"))
-WAIT_S = 100 + 25 * KILLS
-SEED = os.environ.get("KC_TEST_SEED", "")
 SAFE_DOWNGRADE = 2
 STEPS = ["", "send", "acked", "offsets", "committing", "committing", "aborting"]
 """Of the copier, at which somebody dies; "": at any moment."""
@@ -58,7 +54,7 @@ def command(kind: str, bootstrap: str, start: int, journal: Path) -> list[str]:
     return [sys.executable, str(COPIERS / "copier.py"), kind, bootstrap, str(start), str(journal)]
 
 
-@pytest.mark.timeout(WAIT_S + 150)
+@pytest.mark.timeout(TIMEOUT_S)
 @pytest.mark.parametrize(
     ("kind", "transaction_version"),
     [("confluent-kafka", 2), ("aiokafka", 2), ("kafkajs", 2), ("java", 2), ("java", 1)],
