@@ -37,7 +37,7 @@ from harness.stored import Acknowledged, note_stored
 from harness.watching import Watcher
 
 SIZE = 23
-TIMEOUT_MS = 5000
+TIMEOUT_MS = 4000
 """Of transactions: a successor asks for offsets before it takes over, and those of an open transaction are unstable."""
 
 pytestmark = [pytest.mark.row("transactions"), pytest.mark.timeout(TIMEOUT_S)]
@@ -78,7 +78,7 @@ def test_kafkas_copier(own_broker: Callable[..., Broker], tmp_path: Path) -> Non
     broker = own_broker(
         group_min_session_timeout_ms=500, group_initial_rebalance_delay_ms=100,
         offsets_topic_num_partitions=5, transaction_state_log_num_partitions=5,
-        transaction_abort_timed_out_transaction_cleanup_interval_ms=500,
+        transaction_abort_timed_out_transaction_cleanup_interval_ms=200,
     )  # fmt: skip
     for topic in ("in", "out"):
         create_topic(broker.address, topic, PARTITIONS)

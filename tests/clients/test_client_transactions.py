@@ -43,7 +43,7 @@ COPIERS = Path(__file__).resolve().parent / "copiers"
 SAFE_DOWNGRADE = 2
 STEPS = ["", "send", "acked", "offsets", "committing", "committing", "aborting"]
 """Of the copier, at which somebody dies; "": at any moment."""
-AIM_S = 1
+AIM_S = 0.5
 
 
 def command(kind: str, bootstrap: str, start: int, journal: Path) -> list[str]:
