@@ -184,18 +184,23 @@ class Groups:
         """A marker was written to this partition of __consumer_offsets."""
         self._step(EndTransactionalOffsets(offsets_partition=index, producer_id=producer_id, commit=commit))
 
-    async def coordinator_error(self) -> ErrorCode:
-        """NONE if this broker can be named as the coordinator of a group; the topic is made if it is missing."""
-        if self._topic.find() is None and not self._stopped:
-            values = self._configs.broker_values()
-            await self._topic.ensure(
-                values["offsets.topic.num.partitions"],
-                [
-                    ("cleanup.policy", "compact"),
-                    ("compression.type", "producer"),
-                    ("segment.bytes", str(values["offsets.topic.segment.bytes"])),
-                ],
-            )
+    def coordinator_error(self) -> ErrorCode | Awaitable[ErrorCode]:
+        """NONE if this broker can be named as the coordinator of a group. Where the topic is missing it is made,
+        which takes a while."""
+        if self._topic.find() is not None:
+            return ErrorCode.NONE
+        return ErrorCode.COORDINATOR_NOT_AVAILABLE if self._stopped else self._make_topic()
+
+    async def _make_topic(self) -> ErrorCode:
+        values = self._configs.broker_values()
+        await self._topic.ensure(
+            values["offsets.topic.num.partitions"],
+            [
+                ("cleanup.policy", "compact"),
+                ("compression.type", "producer"),
+                ("segment.bytes", str(values["offsets.topic.segment.bytes"])),
+            ],
+        )
         return ErrorCode.COORDINATOR_NOT_AVAILABLE if self._topic.find() is None else ErrorCode.NONE
 
     @property

@@ -188,21 +188,25 @@ class Transactions:
                 return dict.fromkeys(wanted, added)
             await asyncio.sleep(values["add.partitions.to.txn.retry.backoff.ms"] / 1000)
 
-    async def coordinator_error(self) -> ErrorCode:
-        """NONE if this broker can be named as the coordinator of a transactional id; the topic is made if it is
-        missing."""
-        if self._topic.find() is None and not self._stopped:
-            values = self._configs.broker_values()
-            await self._topic.ensure(
-                values["transaction.state.log.num.partitions"],
-                [
-                    ("cleanup.policy", "compact"),
-                    ("compression.type", "uncompressed"),
-                    ("min.insync.replicas", "1"),
-                    ("segment.bytes", str(values["transaction.state.log.segment.bytes"])),
-                    ("unclean.leader.election.enable", "false"),
-                ],
-            )
+    def coordinator_error(self) -> ErrorCode | Awaitable[ErrorCode]:
+        """NONE if this broker can be named as the coordinator of a transactional id. Where the topic is missing it is
+        made, which takes a while."""
+        if self._topic.find() is not None:
+            return ErrorCode.NONE
+        return ErrorCode.COORDINATOR_NOT_AVAILABLE if self._stopped else self._make_topic()
+
+    async def _make_topic(self) -> ErrorCode:
+        values = self._configs.broker_values()
+        await self._topic.ensure(
+            values["transaction.state.log.num.partitions"],
+            [
+                ("cleanup.policy", "compact"),
+                ("compression.type", "uncompressed"),
+                ("min.insync.replicas", "1"),
+                ("segment.bytes", str(values["transaction.state.log.segment.bytes"])),
+                ("unclean.leader.election.enable", "false"),
+            ],
+        )
         return ErrorCode.COORDINATOR_NOT_AVAILABLE if self._topic.find() is None else ErrorCode.NONE
 
     @property

@@ -17,8 +17,10 @@ Source: kafka.server.KafkaApis.handleFindCoordinatorRequest.
 
 from __future__ import annotations
 
+from collections.abc import Awaitable
 from typing import TYPE_CHECKING
 
+from pykafka_core.broker.answers import later
 from pykafka_core.broker.handlers import RequestContext, serves
 from pykafka_core.protocol.api_keys import ApiKey
 from pykafka_core.protocol.errors import ErrorCode
@@ -38,28 +40,35 @@ BATCHED_VERSION = 4
 
 
 @serves(ApiKey.FIND_COORDINATOR, 0, 6)
-async def find_coordinator(
+def find_coordinator(
     request: FindCoordinatorRequest,
     context: RequestContext,
     *,
     cluster: Cluster,
     groups: Groups,
     transactions: Transactions,
-) -> FindCoordinatorResponse:
+) -> FindCoordinatorResponse | Awaitable[FindCoordinatorResponse]:
     # What Kafka says when all is well.
     message = "NONE" if context.api_version < BATCHED_VERSION else ""
     if not 0 <= request.key_type <= SHARE or (request.key_type == SHARE and context.api_version < SHARE_VERSION):
-        code, message = ErrorCode.INVALID_REQUEST, f"Unknown coordinator type {request.key_type}."
-    elif request.key_type == GROUP:
-        code = await groups.coordinator_error()
-        if code:
-            message = "The topic of committed offsets could not be created."
-    elif request.key_type == TRANSACTION:
-        code = await transactions.coordinator_error()
-        if code:
-            message = "The topic of transactions could not be created."
-    else:
-        code, message = ErrorCode.COORDINATOR_NOT_AVAILABLE, "This broker does not coordinate share groups."
+        said = f"Unknown coordinator type {request.key_type}."
+        return respond(request, context, cluster, ErrorCode.INVALID_REQUEST, said)
+    if request.key_type == SHARE:
+        said = "This broker does not coordinate share groups."
+        return respond(request, context, cluster, ErrorCode.COORDINATOR_NOT_AVAILABLE, said)
+    coordinator, topic = (groups, "committed offsets") if request.key_type == GROUP else (transactions, "transactions")
+
+    def answer(code: ErrorCode) -> FindCoordinatorResponse:
+        said = f"The topic of {topic} could not be created." if code else message
+        return respond(request, context, cluster, code, said)
+
+    found = coordinator.coordinator_error()
+    return answer(found) if isinstance(found, ErrorCode) else later(found, answer)
+
+
+def respond(
+    request: FindCoordinatorRequest, context: RequestContext, cluster: Cluster, code: ErrorCode, message: str
+) -> FindCoordinatorResponse:
     node_id, host, port = -1, "", -1
     if not code:
         (node,) = cluster.nodes(context)

@@ -15,13 +15,18 @@ INVALID_REQUEST = 42
 
 
 class TopicExists:
+    def coordinator_error(self):
+        return ErrorCode.NONE
+
+
+class TopicIsMade:
     error = ErrorCode.NONE
 
     async def coordinator_error(self):
         return self.error
 
 
-class TopicCannotBeMade(TopicExists):
+class TopicCannotBeMade(TopicIsMade):
     error = ErrorCode.COORDINATOR_NOT_AVAILABLE
 
 
@@ -29,9 +34,10 @@ def ports(groups=TopicExists, transactions=TopicExists):
     return {"cluster": fake_cluster(), "groups": groups(), "transactions": transactions()}
 
 
+@pytest.mark.parametrize("groups", [TopicExists, TopicIsMade])
 @pytest.mark.parametrize("version", range(4))
-async def test_a_group_is_coordinated_here(version):
-    answer = await ask(ports(), FindCoordinatorRequest(key="g"), version)
+async def test_a_group_is_coordinated_here(version, groups):
+    answer = await ask(ports(groups), FindCoordinatorRequest(key="g"), version)
     assert (answer.error_code, answer.node_id, answer.host, answer.port) == (0, NODE_ID, "127.0.0.1", 9092)
 
 
