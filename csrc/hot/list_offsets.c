@@ -13,6 +13,8 @@
 
 enum { VERSION_MIN = 1, VERSION_ISOLATION = 2, VERSION_LEADER_EPOCH = 4, VERSION_FLEXIBLE = 6, VERSION_TIMEOUT = 10, VERSION_MAX = 11 };
 
+enum { CONSUMER = -1 };                /* the replica id of one that is none */
+
 enum {
     MARK_LATEST = -1,
     MARK_EARLIEST = -2,
@@ -41,8 +43,9 @@ static kc_status parse(struct kc_hot *hot, struct kc_reader *r, int16_t version,
     struct kc_offsets *o = &hot->offsets;
     bool flexible = version >= VERSION_FLEXIBLE;
     o->topic_count = o->entry_count = 0;
-    kc_read_i32(r);                    /* replica id: there are no other replicas */
-    *read_committed = version >= VERSION_ISOLATION && kc_read_i8(r) == 1;
+    int32_t replica_id = kc_read_i32(r);
+    int8_t isolation = version >= VERSION_ISOLATION ? kc_read_i8(r) : 0;
+    *read_committed = isolation == 1 && replica_id == CONSUMER;        /* replicas and debuggers see all there is */
     int32_t topic_count = kc_form_read_count(r, flexible, flexible ? 3 : 6);
     for (int32_t t = 0; t < topic_count && kc_reader_ok(r); t++) {
         if (!KC_ARRAY_RESERVE(o->topics, o->topic_capacity, o->topic_count + 1)) return KC_NO_MEMORY;

@@ -54,6 +54,8 @@ VERSION_MIN_OF_MARKER = {
 
 LEADER_EPOCH_VERSION = 4
 READ_COMMITTED = 1
+CONSUMER = -1
+"""The replica id of one that is none."""
 UNKNOWN = -1
 
 Found = tuple[int, int, int]
@@ -65,7 +67,8 @@ async def list_offsets(
     request: ListOffsetsRequest, context: RequestContext, *, topics: Topics, opening: asyncio.Semaphore
 ) -> ListOffsetsResponse:
     counts = Counter((topic.name, asked.partition_index) for topic in request.topics for asked in topic.partitions)
-    read_committed = request.isolation_level == READ_COMMITTED
+    # Replicas and debuggers see all there is.
+    read_committed = request.isolation_level == READ_COMMITTED and request.replica_id == CONSUMER
     answers = []
     for topic in request.topics:
         partitions = []

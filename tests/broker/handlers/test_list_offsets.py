@@ -13,16 +13,19 @@ from pykafka_core.protocol.messages.list_offsets_request import (
 )
 from pykafka_core.records import Codec
 from tests.broker.raw_client import batch_of, create_topic, produce
+from tests.broker.transactional_client import Producer, coordinated
 
 T = 1_700_000_000_000
+TIME_OF_OPEN = T
+"""Of what a transactional Producer writes."""
 
 
-def ask(client, name, *timestamps, version=7, isolation=0, current=-1, partition=0):
+def ask(client, name, *timestamps, version=7, isolation=0, current=-1, partition=0, replica=-1):
     found = []
     for timestamp in timestamps:
         wanted = ListOffsetsPartition(partition_index=partition, timestamp=timestamp, current_leader_epoch=current)
         request = ListOffsetsRequest(
-            replica_id=-1, isolation_level=isolation, topics=[ListOffsetsTopic(name=name, partitions=[wanted])]
+            replica_id=replica, isolation_level=isolation, topics=[ListOffsetsTopic(name=name, partitions=[wanted])]
         )
         (answer,) = client.call(request, version).topics[0].partitions
         found.append((answer.error_code, answer.offset, answer.timestamp))
@@ -123,3 +126,18 @@ def test_records_below_the_log_start_are_not_found(client, name):
     produce(client, name, batch_of(b"a", b"b", b"c", timestamp=T, codec=Codec.GZIP), version=9)
     assert delete(client, name, (0, 2)) == [(0, 2, 0)]
     assert ask(client, name, T) == [(0, 2, T + 2)]
+
+
+@pytest.mark.parametrize("codec", [Codec.NONE, Codec.GZIP])
+def test_only_consumers_are_held_back_by_open_transactions(client, name, codec):
+    create_topic(client, name)
+    coordinated(client, name)
+    produce(client, name, batch_of(b"before", timestamp=T - 10, codec=codec), version=9)
+    producer = Producer(client, name)
+    assert producer.init() == 0
+    assert producer.produce(name, b"open") == 0
+    produce(client, name, batch_of(b"a", b"behind", timestamp=TIME_OF_OPEN + 10, codec=codec), version=9)
+    for replica, latest, later in ((-1, 1, -1), (0, 4, 3), (5, 4, 3), (-2, 4, 3)):
+        found = ask(client, name, -1, TIME_OF_OPEN + 11, isolation=1, replica=replica)
+        assert [each[:2] for each in found] == [(0, latest), (0, later)], replica
+    assert producer.end(commit=False) == 0
