@@ -76,12 +76,21 @@ class Producer:
         )
         return [each.partition_error_code for each in answer.results_by_topic_v3_and_below[0].results_by_partition]
 
-    def produce(self, topic: str, value: bytes, partition: int = 0, version: int | None = None) -> int:
+    def produce(
+        self,
+        topic: str,
+        value: bytes | None,
+        partition: int = 0,
+        version: int | None = None,
+        *,
+        key: bytes = b"k",
+        timestamp: int = 1_700_000_000_000,
+    ) -> int:
         sequence = self.sequences.get((topic, partition), 0)
         builder = BatchBuilder(
             producer_id=self.producer_id, producer_epoch=self.epoch, base_sequence=sequence, attributes=0x10
         )
-        builder.add(1_700_000_000_000, b"k", value)
+        builder.add(timestamp, key, value)
         partition_data = PartitionProduceData(index=partition, records=builder.finish())
         data = TopicProduceData(name=topic, partition_data=[partition_data])
         request = ProduceRequest(transactional_id=self.id, acks=-1, timeout_ms=5000, topic_data=[data])
