@@ -184,7 +184,12 @@ static kc_status walk_records(struct kc_slice records, const struct kc_batch_hea
         if (KC_UNLIKELY(offset_delta != i))
             return refuse(refusal, KC_FAULT_INVALID_RECORD, i, "Offset delta %lld of record %lld is not its place in the batch",
                           offset_delta, i);
-        if (timestamp_delta == last_timestamp_delta && i > 0) continue;
+        if (timestamp_delta == last_timestamp_delta && i > 0) {
+            int32_t run = kc_alike_run(&alike, p, end, h->record_count - 1 - i);
+            p += (size_t)run * alike.size_bytes;
+            i += run;
+            continue;
+        }
         last_timestamp_delta = timestamp_delta;
         int64_t timestamp = (int64_t)((uint64_t)h->base_timestamp + (uint64_t)timestamp_delta);
         if (KC_UNLIKELY(log_append_time)) timestamp = h->max_timestamp;

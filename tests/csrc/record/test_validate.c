@@ -278,12 +278,14 @@ static struct kc_slice alike_batch(uint8_t *bytes, size_t capacity, int count) {
     struct kc_slice batch;
     kc_batch_builder_init(&builder, bytes, capacity, &spec);
     size_t key_size = 0, value_size = 0;
+    uint64_t same_size = 1 + kc_test_random_below(100), same_time = 1 + kc_test_random_below(100);
+    int64_t timestamp = GOLDEN_TIME;
     for (int i = 0; i < count; i++) {
-        if (i == 0 || kc_test_random_below(8) == 0) {
+        if (i == 0 || kc_test_random_below(same_size) == 0) {
             key_size = kc_test_random_below(4) ? kc_test_random_below(3) : 70;
             value_size = kc_test_random_below(4) ? 20 + kc_test_random_below(12) : kc_test_random_below(150);
         }
-        int64_t timestamp = GOLDEN_TIME + (int64_t)kc_test_random_below(3) * 40;
+        if (kc_test_random_below(same_time) == 0) timestamp = GOLDEN_TIME + (int64_t)kc_test_random_below(3) * (kc_test_random_below(8) ? 40 : 9000);
         struct kc_slice key = kc_slice_make(key_size ? letters : NULL, key_size);
         EXPECT_EQ(kc_batch_builder_add(&builder, timestamp, key, kc_slice_make(letters, value_size), NULL, 0), KC_OK);
     }
@@ -311,11 +313,11 @@ static bool each_is_sound(struct kc_slice batch, int64_t *max_timestamp, int32_t
 
 TEST(records_alike_are_judged_as_if_each_stood_alone) {
     struct kc_batch_rules rules = default_rules();
-    static uint8_t bytes[16384];
+    static uint8_t bytes[65536];
     int sound = 0, unsound = 0;
     rules.timestamp_after_max_ms = INT64_MAX;
     for (int round = 0; round < 20000; round++) {
-        struct kc_slice batch = alike_batch(bytes, sizeof bytes, 1 + (int)kc_test_random_below(40));
+        struct kc_slice batch = alike_batch(bytes, sizeof bytes, 1 + (int)kc_test_random_below(kc_test_random_below(4) ? 40 : 220));
         for (uint64_t n = kc_test_random_below(4); n > 0; n--) {
             uint8_t *at = bytes + KC_BATCH_HEADER_SIZE + kc_test_random_below(batch.size - KC_BATCH_HEADER_SIZE);
             *at = kc_test_random_below(2) ? (uint8_t)kc_test_random() : (uint8_t)(*at + kc_test_random_below(5) - 2);
