@@ -25,6 +25,10 @@ void kc_log_dir_fail(struct kc_log_dir *dir, kc_status status);
 /* KC_OK, or what took it offline.  NULL: a log that stands alone, whose directory never fails. */
 kc_status kc_log_dir_failure(const struct kc_log_dir *dir);
 
+/* Eight bytes are written to this descriptor when the directory fails, or now if it has: an eventfd, or one end of a socket pair that does
+ * not block.  It is duplicated, so that the caller may close his at any time.  KC_NO_FILES: it could not be. */
+kc_status kc_log_dir_announce_to(struct kc_log_dir *dir, int descriptor);
+
 /* Bytes that recovery has read in here so far. */
 void kc_log_dir_add_scanned(struct kc_log_dir *dir, int64_t size_bytes);
 int64_t kc_log_dir_scanned(const struct kc_log_dir *dir);

@@ -19,6 +19,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
+import socket
 import time
 from collections.abc import Callable, Coroutine
 from pathlib import Path
@@ -41,7 +42,6 @@ __all__ = ["LogCare"]
 log = logging.getLogger("kafka.log.LogManager")
 
 SWEEP_INTERVAL_S: Final = 1.0
-FAILURE_INTERVAL_S: Final = 0.1
 FLUSH_INTERVAL_MAX_S: Final = 1.0
 FLUSH_INTERVAL_MIN_S: Final = 0.005
 LONG_MAX: Final = 2**63 - 1
@@ -152,12 +152,30 @@ class LogCare:
     # ---- failures
 
     async def _watch(self) -> None:
-        while True:
+        loop = asyncio.get_running_loop()
+        news = asyncio.Event()
+        receiving, sending = socket.socketpair()
+        with receiving, sending:
+            for end in (receiving, sending):
+                end.setblocking(False)
             for directory in self._log_dirs.all:
-                if not directory.online and directory.path not in self._failed:
-                    self._failed.add(directory.path)
-                    await self._announce(directory)
-            await asyncio.sleep(FAILURE_INTERVAL_S)
+                directory.shared.announce_to(sending.fileno())
+
+            def take_in() -> None:
+                receiving.recv(4096)
+                news.set()
+
+            loop.add_reader(receiving, take_in)
+            try:
+                while True:
+                    news.clear()
+                    for directory in self._log_dirs.all:
+                        if not directory.online and directory.path not in self._failed:
+                            self._failed.add(directory.path)
+                            await self._announce(directory)
+                    await news.wait()
+            finally:
+                loop.remove_reader(receiving)
 
     async def _announce(self, directory: Directory) -> None:
         path = directory.path

@@ -102,11 +102,13 @@ class LogDir:
 
     `failure`: None, or what was wrong with the first write or sync that failed, from which moment on every log in here
     refuses appends and reads. `fail()` says that something else of the directory could not be written.
+    `announce_to(descriptor)`: eight bytes are written there when the directory fails, or now if it has; once.
     `scanned_bytes`: what recovery has read so far.
     """
 
     def __new__(cls) -> Self: ...
     def fail(self) -> None: ...
+    def announce_to(self, descriptor: int) -> None: ...
     @property
     def failure(self) -> str | None: ...
     @property

@@ -105,6 +105,9 @@ cdef class LogDir:
     def fail(self):
         kc.kc_log_dir_fail(self.dir, kc.KC_IO_ERROR)
 
+    def announce_to(self, int descriptor):
+        check(kc.kc_log_dir_announce_to(self.dir, descriptor), "descriptor to announce a failed log directory to")
+
     @property
     def failure(self):
         cdef kc.kc_status status = kc.kc_log_dir_failure(self.dir)

@@ -266,6 +266,7 @@ cdef extern from "log/log_dir.h" nogil:
     kc_status kc_log_dir_create(kc_log_dir **out) noexcept
     void kc_log_dir_release(kc_log_dir *dir) noexcept
     void kc_log_dir_fail(kc_log_dir *dir, kc_status status) noexcept
+    kc_status kc_log_dir_announce_to(kc_log_dir *dir, int descriptor) noexcept
     kc_status kc_log_dir_failure(const kc_log_dir *dir) noexcept
     int64_t kc_log_dir_scanned(const kc_log_dir *dir) noexcept
 

@@ -1,6 +1,9 @@
 /* A disk that fills up, fails or goes away: the log says so, keeps what it had acknowledged, and comes back whole. */
 #include "fixture.h"
 
+#include <fcntl.h>
+#include <unistd.h>
+
 static struct fixture f;
 
 TEST(a_full_disk_refuses_the_batch_cuts_the_file_back_and_reads_go_on) {
@@ -242,6 +245,30 @@ TEST(a_log_whose_directory_cannot_be_used_refuses_everything_and_touches_nothing
     EXPECT_EQ(kc_disk_fault_points(f.fault), 0);
     kc_log_dir_release(f.options.dir);
     fixture_stop(&f);
+}
+
+TEST(a_directory_that_fails_says_so_once_and_one_that_has_failed_at_once) {
+    for (int before = 0; before < 2; before++) {
+        struct kc_log_dir *dir;
+        int ends[2];
+        char told[64];
+        EXPECT_EQ(pipe(ends), 0);
+        EXPECT_EQ(fcntl(ends[0], F_SETFL, O_NONBLOCK), 0);
+        EXPECT_EQ(kc_log_dir_create(&dir), KC_OK);
+        EXPECT(kc_log_dir_announce_to(dir, -1) != KC_OK);
+        if (before) kc_log_dir_fail(dir, KC_IO_ERROR);
+        EXPECT_EQ(kc_log_dir_announce_to(dir, ends[1]), KC_OK);
+        EXPECT_EQ(kc_log_dir_announce_to(dir, ends[1]), KC_INVALID);
+        close(ends[1]);
+        EXPECT_EQ(read(ends[0], told, sizeof told), before ? 8 : -1);
+        kc_log_dir_fail(dir, KC_IO_ERROR);
+        kc_log_dir_fail(dir, KC_NO_SPACE);
+        EXPECT_EQ(read(ends[0], told, sizeof told), before ? -1 : 8);
+        EXPECT_EQ(read(ends[0], told, sizeof told), -1);
+        kc_log_dir_release(dir);
+        EXPECT_EQ(read(ends[0], told, sizeof told), 0);        /* its own descriptor is closed as well */
+        close(ends[0]);
+    }
 }
 
 TEST(a_failed_sync_is_not_tried_again) {
