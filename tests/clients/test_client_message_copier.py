@@ -29,6 +29,7 @@ from harness import jars
 from harness.account import Account, Inputs
 from harness.broker import Broker
 from harness.copying import PARTITIONS, Progress, fill, judge, summary
+from harness.groups import await_that
 from harness.presence import MissingError, absent
 from harness.programs import Program, die_in_turn
 from harness.requests import create_topic
@@ -54,19 +55,24 @@ def copier(bootstrap: str, partition: int, log: Path) -> Program:
     return Program(lambda _: command, log, may_end=True)
 
 
-def acknowledged(log: Path, end: int) -> list[Acknowledged]:
-    """What it says of itself: up to where its commits were acknowledged, and when, by the clock of the machine."""
+def acknowledged(copier: Program, end: int) -> list[Acknowledged]:
+    """What all of its processes say: up to where commits were acknowledged, and when, by the clock of the machine."""
     found = []
     clock = time.time_ns() - time.monotonic_ns()
-    for line in log.read_text(errors="replace").splitlines():
-        if not line.startswith("{") or not line.endswith("}"):
-            continue
+    lines = [line for start in range(1, copier.starts + 1) for line in said_by(copier, start)]
+    for line in lines:
         said = json.loads(line)
         whole, _, millis = said["time"].rpartition(":")
         # Certainly not before it was said: the rest of the millisecond is cut off.
         at_ms = int(time.mktime(time.strptime(whole, "%Y/%m/%d %H:%M:%S"))) * 1000 + int(millis) + 1
         found.append(Acknowledged(at_ms * 1_000_000 - clock, end - int(said["remaining"])))
-    return found
+    return sorted(found, key=lambda each: each.at)
+
+
+def said_by(copier: Program, start: int) -> list[str]:
+    log = copier.log(start)
+    lines = log.read_text(errors="replace").splitlines() if log.exists() else []
+    return [line for line in lines if line.startswith("{") and line.endswith("}")]
 
 
 def test_kafkas_copier(own_broker: Callable[..., Broker], tmp_path: Path) -> None:
@@ -84,8 +90,7 @@ def test_kafkas_copier(own_broker: Callable[..., Broker], tmp_path: Path) -> Non
         create_topic(broker.address, topic, PARTITIONS)
     account = Account()
     inputs: Inputs = fill(broker.bootstrap, COUNT, account, chance, transactional=False)
-    logs = [tmp_path / f"copier-{index}.log" for index in range(PARTITIONS)]
-    copiers = [copier(broker.bootstrap, index, log) for index, log in enumerate(logs)]
+    copiers = [copier(broker.bootstrap, index, tmp_path / f"copier-{index}.log") for index in range(PARTITIONS)]
     watcher = Watcher(broker, "out", PARTITIONS)
     progress = Progress(broker, account, inputs)
 
@@ -93,9 +98,11 @@ def test_kafkas_copier(own_broker: Callable[..., Broker], tmp_path: Path) -> Non
         chance.choice(copiers).kill()
 
     def overtake() -> None:
-        index = chance.randrange(PARTITIONS)
-        said = len(acknowledged(logs[index], 0))
-        copiers[index].overtake(lambda _: len(acknowledged(logs[index], 0)) > said)
+        """It asks for offsets before it takes over the transactional id: what of that is not done by the one that
+        stands still would be done in the wrong order, and what it had copied be copied again."""
+        one = chance.choice(copiers)
+        await_that(lambda: said_by(one, one.starts), "it has its producer id")
+        one.overtake(lambda start: bool(said_by(one, start)))
 
     try:
         deaths = [kill, broker.crash, overtake, broker.crash]
@@ -109,8 +116,8 @@ def test_kafkas_copier(own_broker: Callable[..., Broker], tmp_path: Path) -> Non
     assert come == progress.goal, f"{come} of {progress.goal} were copied in {WAIT_S} s\n{tails}"
     progress.settle()
     ends = [sum(each.partition == index for each in inputs.values()) for index in range(PARTITIONS)]
-    said_by = [acknowledged(log, end) for log, end in zip(logs, ends, strict=True)]
-    note_stored(account, broker, inputs, said_by, watcher.seen)
+    said = [acknowledged(each, end) for each, end in zip(copiers, ends, strict=True)]
+    note_stored(account, broker, inputs, said, watcher.seen)
     history = judge(broker, account, {})
 
     done, starts = summary(history, filled=False), sum(each.starts for each in copiers)

@@ -37,7 +37,7 @@ class Program:
         environment: Mapping[str, str] | None = None,
         may_end: bool = False,
     ) -> None:
-        """`may_end`: one that ends with status 0 has done all there was to do."""
+        """What start N prints goes to `log`.N. `may_end`: one that ends with status 0 has done all there was to do."""
         self.starts = 0
         self.zombies: list[subprocess.Popen[bytes]] = []
         """Processes that have been overtaken."""
@@ -51,7 +51,7 @@ class Program:
 
     def _run(self) -> None:
         while not self._stopping.is_set():
-            with self._lock, self._log.open("ab") as log:
+            with self._lock, self.log(self.starts + 1).open("wb") as log:
                 self.starts += 1
                 self._process = mine = subprocess.Popen(
                     self._command(self.starts), stdin=subprocess.DEVNULL, stdout=log, stderr=log, env=self._environment
@@ -68,10 +68,11 @@ class Program:
                 self._process.kill()
 
     def overtake(self, until: Callable[[int], bool]) -> None:
-        """`until(start)`: what that start must have done before the one that stands still goes on."""
+        """`until(start)`: what the next start must have done before the one that stands still goes on, and what that
+        one must have done already, or it is left alone."""
         with self._lock:
-            if self._process is None or self._process.poll() is not None:
-                return  # its time is over, or between two
+            if self._process is None or self._process.poll() is not None or not until(self.starts):
+                return
             self._process.send_signal(signal.SIGSTOP)
             self.zombies.append(self._process)
             self._process, next_one = None, self.starts + 1
@@ -91,8 +92,13 @@ class Program:
                 process.kill()
                 process.wait()
 
+    def log(self, start: int) -> Path:
+        return self._log.with_name(f"{self._log.name}.{start}")
+
     def tail(self) -> str:
-        return self._log.read_text(errors="replace")[-2500:]
+        """The last words of the last three."""
+        logs = [self.log(start) for start in range(max(1, self.starts - 2), self.starts + 1)]
+        return "\n--\n".join(log.read_text(errors="replace")[-1500:] for log in logs if log.exists())
 
 
 def die_in_turn(
