@@ -4,6 +4,7 @@ answers to those who asked. Heartbeats that ask nothing of it are answered by th
     ask      a step whose answer comes at once: heartbeat, commit, fetch, describe; a future where it waits for a disk
     wait     a step whose answer may come later: join, sync
     refusal  why a group cannot be asked about at this moment: its partition is being loaded, or is not there
+    loaded   waits for that, for a while
 
 An `Append` is carried out and reported back to the coordinator before its next effect, so that nothing is acknowledged
 that is not in the log. Where the topic's flush.messages asks for more, the coordinator goes on at once and whatever it
@@ -19,6 +20,7 @@ org.apache.kafka.coordinator.group.GroupCoordinatorService.
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import gc
 import logging
 import time
@@ -73,6 +75,8 @@ log = logging.getLogger("kafka.coordinator.group.GroupCoordinatorService")
 OFFSETS_TOPIC: Final = "__consumer_offsets"
 EXPIRIES_PER_TURN: Final = 100
 """Groups whose offsets are looked at before others get their turn."""
+LOAD_WAIT_S: Final = 5.0
+"""Less than any client waits for an answer, and than it may be silent in its group."""
 
 TOLD_AS_THEY_ARE: Final = PRODUCER_ERRORS | {ErrorCode.MESSAGE_TOO_LARGE}
 TRANSACTIONAL: Final = 0x10
@@ -111,6 +115,8 @@ class Groups:
         self._answers: Final = Answers()
         self._timers: Final[dict[tuple[str, Timer], asyncio.TimerHandle]] = {}
         self._loading: Final[set[int]] = set()
+        self._fewer_loading = asyncio.Event()
+        """Set and replaced whenever something has left `_loading`."""
         self._stopped = False
         topic = self._topic.find()
         if topic is not None:
@@ -130,6 +136,18 @@ class Groups:
         if self._loading and partition_for(group_id, len(topic.partitions)) in self._loading:
             return ErrorCode.COORDINATOR_LOAD_IN_PROGRESS
         return ErrorCode.NONE
+
+    async def loaded(self, group_ids: Iterable[str]) -> None:
+        """Until none of these groups is being loaded, or LOAD_WAIT_S."""
+        wanted = list(group_ids)
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(LOAD_WAIT_S):
+                while any(self.refusal(each) == ErrorCode.COORDINATOR_LOAD_IN_PROGRESS for each in wanted):
+                    await self._fewer_loading.wait()
+
+    def _tell_who_waits_for_loading(self) -> None:
+        self._fewer_loading.set()
+        self._fewer_loading = asyncio.Event()
 
     def consumer_refusal(self) -> ErrorCode:
         """NONE if members may speak the consumer protocol (KIP-848)."""
@@ -328,6 +346,7 @@ class Groups:
         self._loading.discard(index)
         now = self._now()
         self._run(self.coordinator.loaded({*found.groups, *found.consumer_groups, *found.offsets}, now), now)
+        self._tell_who_waits_for_loading()
 
     async def _expire(self) -> None:
         interval_s = self._configs.broker_values()["offsets.retention.check.interval.ms"] / 1000
@@ -354,6 +373,7 @@ class Groups:
         if OFFSETS_TOPIC in gone:
             self._unload_all()
             self._loading.clear()
+            self._tell_who_waits_for_loading()
         elif gone:
             for group_id in list(self.coordinator.groups):
                 self._step(TopicsDeleted(group_id=group_id, topics=gone))
@@ -365,6 +385,7 @@ class Groups:
     def stop(self) -> None:
         """Answer whoever waits; coordinate nothing any more."""
         self._stopped = True
+        self._tell_who_waits_for_loading()
         self._unload_all()
         for timer in self._timers.values():
             timer.cancel()

@@ -2,6 +2,9 @@
 
 - Nothing committed, or no such group: offset -1 and no error.
 - Version 2 on, null topics ask for all there are; an error of the group is the answer's, before it is each partition's.
+- While a group is being loaded its answer waits for that, at most LOAD_WAIT_S; Kafka's is COORDINATOR_LOAD_IN_PROGRESS
+  at once. That is an error of the group, which some clients do not look at (aiokafka 0.14): they would take it for a
+  group that has committed nothing, and after a restart of the broker begin where auto.offset.reset says.
 - Version 5 brings leader epochs, 7 `require_stable` (KIP-447): UNSTABLE_OFFSET_COMMIT where a transaction that has not
   ended has sent an offset. Version 8 asks for several groups (KIP-709), 9 names the member and its epoch (KIP-848), 10
   has topic ids in place of names: UNKNOWN_TOPIC_ID for one that is not known.
@@ -53,7 +56,25 @@ Found = CommittedOffset | ErrorCode | None
 def offset_fetch(
     request: OffsetFetchRequest, context: RequestContext, *, groups: Groups, store: MetadataStore
 ) -> OffsetFetchResponse | Awaitable[OffsetFetchResponse]:
-    version, image = context.api_version, store.image
+    version = context.api_version
+    group_ids = [request.group_id] if version < GROUPS_VERSION else [group.group_id for group in request.groups]
+    if any(groups.refusal(each) == ErrorCode.COORDINATOR_LOAD_IN_PROGRESS for each in group_ids):
+        return once_loaded(request, version, groups, store, group_ids)
+    return fetched(request, version, groups, store)
+
+
+async def once_loaded(
+    request: OffsetFetchRequest, version: int, groups: Groups, store: MetadataStore, group_ids: Sequence[str]
+) -> OffsetFetchResponse:
+    await groups.loaded(group_ids)
+    answer = fetched(request, version, groups, store)
+    return answer if isinstance(answer, OffsetFetchResponse) else await answer
+
+
+def fetched(
+    request: OffsetFetchRequest, version: int, groups: Groups, store: MetadataStore
+) -> OffsetFetchResponse | Awaitable[OffsetFetchResponse]:
+    image = store.image
     if version < GROUPS_VERSION:
         return single(request, version, groups)
     asked = [Asked(group, image if version >= TOPIC_ID_VERSION else None) for group in request.groups]
