@@ -12,6 +12,7 @@ enum {
     STACK_SIZE = 1 << 20,           /* musl's default of 128 KiB is too small */
     SCRATCH_SIZE_MIN = 128 << 10,
     STARVED_TRIES = 32,
+    TIMERS_PER_TURN = 64,
 };
 
 struct kc_reactor_config kc_reactor_config_default(void) {
@@ -65,8 +66,11 @@ static void run_messages(struct kc_reactor *reactor, struct kc_inbox_node *node,
 }
 
 static void run_timers(struct kc_reactor *reactor) {
-    /* One that arms itself for the past again has to wait for the next turn. */
-    for (uint32_t budget = reactor->timers.count; budget > 0; budget--) {
+    /* One that arms itself for the past again has to wait for the next turn.  So do those that are too many, and that turn begins at
+     * once: when a thousand consumers have waited for the same half second, what arrives meanwhile must not wait until all of them are
+     * answered. */
+    uint32_t budget = reactor->timers.count < TIMERS_PER_TURN ? reactor->timers.count : TIMERS_PER_TURN;
+    for (; budget > 0; budget--) {
         struct kc_timer *timer = kc_timers_first(&reactor->timers);
         if (!timer || timer->deadline_us > reactor->now_us) return;
         kc_timers_cancel(&reactor->timers, timer);

@@ -153,6 +153,45 @@ TEST(timers_expire_in_the_order_of_their_deadlines_and_never_early) {
     echo_stop(echo);
 }
 
+/* Timers that are all due at once, and a message that comes when the first of them expires. */
+struct crowd {
+    struct kc_message arm, meanwhile;
+    struct kc_reactor *reactor;
+    struct member { struct kc_timer timer; struct crowd *crowd; } members[TIMERS + 8];
+    int expired, before_meanwhile;
+    _Atomic bool done;
+};
+
+static void run_meanwhile(struct kc_message *message, struct kc_reactor *reactor) {
+    (void)reactor;
+    struct crowd *crowd = KC_CONTAINER_OF(message, struct crowd, meanwhile);
+    crowd->before_meanwhile = crowd->expired;
+}
+
+static void member_expired(struct kc_timer *timer) {
+    struct crowd *crowd = KC_CONTAINER_OF(timer, struct member, timer)->crowd;
+    if (++crowd->expired == 1) kc_reactor_post(crowd->reactor, &crowd->meanwhile);
+    if (crowd->expired == TIMERS + 8) crowd->done = true;
+}
+
+static void run_crowd(struct kc_message *message, struct kc_reactor *reactor) {
+    struct crowd *crowd = KC_CONTAINER_OF(message, struct crowd, arm);
+    crowd->reactor = reactor;
+    for (int i = 0; i < TIMERS + 8; i++) {
+        crowd->members[i] = (struct member){.timer.expired = member_expired, .crowd = crowd};
+        kc_reactor_timer_arm(reactor, &crowd->members[i].timer, kc_reactor_now_us(reactor));
+    }
+}
+
+TEST(what_arrives_does_not_wait_for_all_timers_of_one_moment) {
+    struct echo *echo = echo_start(NULL, NULL);
+    struct crowd crowd = {.arm.run = run_crowd, .meanwhile.run = run_meanwhile};
+    kc_reactor_post(echo->reactor, &crowd.arm);
+    CLIENT_UNTIL(crowd.done);
+    EXPECT(crowd.before_meanwhile >= 1 && crowd.before_meanwhile < TIMERS + 8);
+    echo_stop(echo);
+}
+
 TEST(a_timer_ends_a_hold) {
     struct echo *echo = echo_start(NULL, NULL);
     int fd = client_connect(echo->port);
