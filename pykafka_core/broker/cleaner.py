@@ -1,9 +1,13 @@
 """Compaction: of each key of a log whose cleanup.policy contains `compact`, the last record stays.
 
-One thread takes the dirtiest log that is due, cleans it, and looks again; when there is nothing to do it sleeps for
-log.cleaner.backoff.ms. A log is due when the share of bytes that were written since its last cleaning is above
-min.cleanable.dirty.ratio, or when a record has waited for longer than max.compaction.lag.ms. What is younger than
-min.compaction.lag.ms, the active segment, and what lies above the last stable offset is left alone.
+A thread takes the dirtiest log that is due and that no other one has, cleans it, and looks again; when there is nothing
+to do it sleeps for log.cleaner.backoff.ms. There are log.cleaner.threads of them, which share the memory of
+log.cleaner.dedupe.buffer.size and the bytes of log.cleaner.io.max.bytes.per.second. Their number may change at any
+time: new ones begin, and those above it end with what they have in hand.
+
+A log is due when the share of bytes that were written since its last cleaning is above min.cleanable.dirty.ratio, or
+when a record has waited for longer than max.compaction.lag.ms. What is younger than min.compaction.lag.ms, the active
+segment, and what lies above the last stable offset is left alone.
 
     make_recoverable       the segments are below the recovery point: recovery takes gaps above it for a loss
     Cleaning.step ...      C reads, remembers and copies; a compressed batch comes up here to be opened or closed
@@ -11,7 +15,7 @@ min.compaction.lag.ms, the active segment, and what lies above the last stable o
 
 A log in which a cleaning failed is not cleaned again until the broker is started anew, as in Kafka.
 
-Threads: `Cleaner.run` belongs to asyncio; cleaning runs on a worker thread, where C works without the GIL.
+Threads: `Cleaner.run` belongs to asyncio; each cleaning runs on a thread of its own, where C works without the GIL.
 Source: org.apache.kafka.storage.internals.log.{LogCleaner,LogCleanerManager,LogToClean}.
 """
 
@@ -22,6 +26,7 @@ import logging
 import threading
 import time
 from collections.abc import Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from itertools import pairwise
 from typing import TYPE_CHECKING, Any, Final
 
@@ -42,6 +47,8 @@ log = logging.getLogger("kafka.log.LogCleaner")
 
 STEP_BYTES: Final = 4 << 20
 """What is read and written between two looks at the throttle and at whether to stop."""
+RECONFIGURE_INTERVAL_S: Final = 1.0
+"""How soon a new number of threads takes effect."""
 LONG_MAX: Final = 2**63 - 1
 
 
@@ -70,43 +77,74 @@ class Cleaner:
         self._configs: Final = configs
         self._stopping: Final = threading.Event()
         self._uncleanable: Final[set[Log]] = set()
+        self._choosing: Final = threading.Lock()
+        self._in_hand: Final[set[Log]] = set()
+        """Logs that a thread is cleaning; guarded by `_choosing`."""
 
     async def run(self) -> None:
         """Clean what is due, until cancelled."""
-        while True:
-            values = self._configs.broker_values()
-            if not values["log.cleaner.enable"]:
-                return
-            # The thread is told to stop and waited for: it must not go on while the logs are being closed.
-            topics = [topic for topic in self._topics.all() if topic.settings.compacted]
-            work = asyncio.ensure_future(asyncio.to_thread(self.clean_dirtiest, topics, values))
-            try:
-                cleaned = await asyncio.shield(work)
-            except asyncio.CancelledError:
-                self._stopping.set()
-                await work
-                raise
-            if not cleaned:
-                await asyncio.sleep(values["log.cleaner.backoff.ms"] / 1000)
+        if not self._configs.broker_values()["log.cleaner.enable"]:
+            return
+        threads: dict[int, asyncio.Task[None]] = {}
+        try:
+            while True:
+                for number in range(self._thread_count()):
+                    if number not in threads or threads[number].done():
+                        threads[number] = asyncio.create_task(self._run_thread(number))
+                done, _ = await asyncio.wait(threads.values(), timeout=RECONFIGURE_INTERVAL_S)
+                for each in done:
+                    each.result()  # says what is wrong, if anything is
+        finally:
+            # The threads are told to stop and waited for: they must not go on while the logs are being closed.
+            self._stopping.set()
+            for each in threads.values():
+                each.cancel()
+            await asyncio.gather(*threads.values(), return_exceptions=True)
 
-    def clean_dirtiest(self, topics: Sequence[RunningTopic], values: Mapping[str, Any]) -> bool:
-        """Clean the dirtiest of the logs that are due; false if none is."""
+    def _thread_count(self) -> int:
+        return max(1, int(self._configs.broker_values()["log.cleaner.threads"]))
+
+    async def _run_thread(self, number: int) -> None:
+        """Until there are to be fewer threads than this one's number says."""
+        with ThreadPoolExecutor(1, thread_name_prefix=f"kafka-log-cleaner-thread-{number}") as thread:
+            loop = asyncio.get_running_loop()
+            while number < self._thread_count():
+                values = self._configs.broker_values()
+                topics = [topic for topic in self._topics.all() if topic.settings.compacted]
+                work = loop.run_in_executor(thread, self.clean_dirtiest, topics, values, number)
+                try:
+                    cleaned = await asyncio.shield(work)
+                except asyncio.CancelledError:
+                    self._stopping.set()
+                    await work
+                    raise
+                if not cleaned:
+                    await asyncio.sleep(values["log.cleaner.backoff.ms"] / 1000)
+
+    def clean_dirtiest(self, topics: Sequence[RunningTopic], values: Mapping[str, Any], number: int = 0) -> bool:
+        """Clean the dirtiest of the logs that are due and in nobody's hand; false if there is none."""
         now_ms = int(time.time() * 1000)
-        best: Dirt | None = None
-        for topic in topics:
-            for partition in topic.partitions:
-                dirt = self._dirt_of(topic, partition, now_ms)
-                if dirt is not None and dirt.due and (best is None or dirt.ratio > best.ratio):
-                    best = dirt
-        if best is None:
-            return False
-        self._clean(best, now_ms, values)
+        with self._choosing:
+            best: Dirt | None = None
+            for topic in topics:
+                for partition in topic.partitions:
+                    dirt = self._dirt_of(topic, partition, now_ms)
+                    if dirt is not None and dirt.due and (best is None or dirt.ratio > best.ratio):
+                        best = dirt
+            if best is None:
+                return False
+            self._in_hand.add(best.partition.log)
+        try:
+            self._clean(best, now_ms, values, number)
+        finally:
+            with self._choosing:
+                self._in_hand.discard(best.partition.log)
         return True
 
     def _dirt_of(self, topic: RunningTopic, partition: Partition, now_ms: int) -> Dirt | None:
         """None: nothing can be cleaned."""
         opened = partition.log
-        if opened in self._uncleanable or not opened.writable:
+        if opened in self._uncleanable or opened in self._in_hand or not opened.writable:
             return None
         try:
             return measure(topic, partition, self._log_dirs.cleaned_offset(opened), now_ms)
@@ -114,7 +152,8 @@ class Cleaner:
             # Deleted meanwhile.
             return None
 
-    def _clean(self, dirt: Dirt, now_ms: int, values: Mapping[str, Any]) -> None:
+    def _clean(self, dirt: Dirt, now_ms: int, values: Mapping[str, Any], number: int) -> None:
+        threads = max(1, values["log.cleaner.threads"])
         name = f"{dirt.topic.name}-{dirt.partition.index}"
         opened = dirt.partition.log
         started = time.monotonic()
@@ -126,11 +165,11 @@ class Cleaner:
                 limit_offset=dirt.limit_offset,
                 now_ms=now_ms,
                 delete_retention_ms=dirt.topic.settings.delete_retention_ms,
-                map_size_bytes=values["log.cleaner.dedupe.buffer.size"],
+                map_size_bytes=values["log.cleaner.dedupe.buffer.size"] // threads,
                 map_load_factor=values["log.cleaner.io.buffer.load.factor"],
             )
             try:
-                done = self._drive(cleaning, values["log.cleaner.io.max.bytes.per.second"])
+                done = self._drive(cleaning, values["log.cleaner.io.max.bytes.per.second"] / threads)
                 stats = cleaning.stats
             finally:
                 cleaning.close()
@@ -138,7 +177,7 @@ class Cleaner:
                 self._log_dirs.condemn_dropped(opened, delay_s=dirt.topic.settings.file_delete_delay_ms / 1000)
             if done:
                 self._log_dirs.write_cleaned_offset(opened, stats.end_offset)
-                announce(name, dirt, stats, time.monotonic() - started)
+                announce(name, dirt, stats, time.monotonic() - started, number)
         except StaleCleaningError as stale:
             log.info("Cleaning of %s is put off: %s", name, stale)
         except ClosedError:
@@ -214,10 +253,11 @@ def first_timestamp(opened: Log, segment: SegmentInfo) -> int:
     return BatchHeader.load(batch).max_timestamp if batch else segment.max_timestamp
 
 
-def announce(name: str, dirt: Dirt, stats: CleaningStats, seconds: float) -> None:
+def announce(name: str, dirt: Dirt, stats: CleaningStats, seconds: float, number: int) -> None:
     log.info(
-        "Log cleaner thread 0 cleaned log %s (dirty section = [%d, %d]): %d bytes read, %d bytes written, %d keys, "
+        "Log cleaner thread %d cleaned log %s (dirty section = [%d, %d]): %d bytes read, %d bytes written, %d keys, "
         "%d of %d records kept, %d segments made of %d, in %.3f seconds",
+        number,
         name,
         dirt.first_dirty_offset,
         stats.end_offset,

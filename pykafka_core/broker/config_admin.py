@@ -100,7 +100,14 @@ class ConfigAdmin:
                 case ConfigResourceType.BROKER:
                     self._check_broker(name)
                     self._check_min_insync(name, operations)
-                    return alter_broker_configs(current, operations, values, for_all=name == ALL_BROKERS)
+                    for_all = name == ALL_BROKERS
+                    return alter_broker_configs(
+                        current,
+                        operations,
+                        values,
+                        for_all=for_all,
+                        values_with=lambda changes: self._configs.broker_values_with(changes, for_all=for_all),
+                    )
                 case ConfigResourceType.GROUP:
                     if not name:
                         raise ConfigRequestError("Default group resources are not allowed.")

@@ -9,7 +9,7 @@ kafka.server.ConfigAdminManager; answers recorded from Apache Kafka 4.3.1.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from types import MappingProxyType
 from typing import Any, Final
 
@@ -38,6 +38,7 @@ DYNAMIC_BROKER_CONFIGS: Final = frozenset(
     "log.cleaner.dedupe.buffer.size",
     "log.cleaner.io.buffer.load.factor",
     "log.cleaner.io.max.bytes.per.second",
+    "log.cleaner.threads",
     "producer.id.expiration.ms",
 }
 """Broker configs that can be changed while the broker runs: what topics inherit, and what is read anew whenever it is
@@ -96,8 +97,11 @@ def alter_broker_configs(
     values: Mapping[str, Any],
     *,
     for_all: bool = False,
+    values_with: Callable[[Mapping[str, str | None]], Mapping[str, Any]] | None = None,
 ) -> dict[str, str | None]:
     """What these operations (name, AlterOperation, value) change in the dynamic configs of a broker, or of all brokers.
+
+    `values`: what is in effect; `values_with`: what will be with these changes, None: what they say.
 
     Raises ConfigRequestError (INVALID_REQUEST) and ConfigConflictError (INVALID_CONFIG). A name that Kafka does not
     know is kept, as Kafka keeps it for plug-ins.
@@ -122,7 +126,8 @@ def alter_broker_configs(
                 typed[name] = key.parse(text)
             except ConfigValueError as error:
                 raise ConfigRequestError(str(error)) from error
-    _check(typed, values)
+    _check(typed)
+    _check_cleaner(values, values_with(changes) if values_with else {**values, **typed})
     return {name: text for name, text in changes.items() if current.get(name) != text}
 
 
@@ -137,7 +142,7 @@ def _refuse(names: list[str], sentence: str) -> None:
         raise ConfigRequestError(f"{sentence}: [{', '.join(names)}]")
 
 
-def _check(typed: Mapping[str, Any], values: Mapping[str, Any]) -> None:
+def _check(typed: Mapping[str, Any]) -> None:
     """What Kafka checks beyond the ranges of its table."""
     if typed.get("log.retention.ms") == 0:
         raise ConfigRequestError(
@@ -145,10 +150,29 @@ def _check(typed: Mapping[str, Any], values: Mapping[str, Any]) -> None:
         )
     if typed.get("log.roll.ms", 1) < 1:
         raise ConfigRequestError("requirement failed: log.roll.ms must be greater than or equal to 1")
-    buffer = typed.get("log.cleaner.dedupe.buffer.size")
-    if buffer is not None and buffer < 1024 * 1024 * max(1, values["log.cleaner.threads"]):
+
+
+def _check_cleaner(before: Mapping[str, Any], after: Mapping[str, Any]) -> None:
+    """Threads of the cleaner change step by step. Source: LogCleaner.validateReconfiguration."""
+    names = ("log.cleaner.threads", "log.cleaner.dedupe.buffer.size")
+    (current, _), (threads, buffer) = ([values[name] for name in names] for values in (before, after))
+    if [before[name] for name in names] == [threads, buffer]:
+        return
+    if buffer < 1024 * 1024 * max(1, threads):
         raise ConfigRequestError(
             "requirement failed: log.cleaner.dedupe.buffer.size must be at least 1MB per cleaner thread."
+        )
+    sentence = ""
+    if threads < 1:
+        sentence = "should be at least 1"
+    elif threads < current // 2:
+        sentence = f"cannot be reduced to less than half the current value {current}"
+    elif threads > current * 2:
+        sentence = f"cannot be increased to more than double the current value {current}"
+    if sentence:
+        raise ConfigRequestError(
+            f"Invalid value org.apache.kafka.common.config.ConfigException: Log cleaner threads {sentence} "
+            "for configuration Invalid dynamic configuration"
         )
 
 

@@ -48,6 +48,19 @@ class Configs:
 
         return broker_values(self.config.values, dynamic, dynamic_default)
 
+    def broker_values_with(self, changes: Mapping[str, str | None], *, for_all: bool) -> Mapping[str, Any]:
+        """The same as it would be with these changes of this broker's dynamic configs, or of all brokers'."""
+        from pykafka_core.broker.config_dynamic import broker_values
+
+        own, of_all, _ = (dict(layer) for layer in self._layers())
+        changed = of_all if for_all else own
+        for name, text in changes.items():
+            if text is None:
+                changed.pop(name, None)
+            else:
+                changed[name] = text
+        return broker_values(self.config.values, own, of_all)
+
     def topic_settings(self, overrides: Mapping[str, str]) -> TopicSettings:
         """What is in effect for a topic with these configs of its own."""
         from pykafka_core.broker.topic_configs import topic_settings

@@ -210,7 +210,7 @@ def consumer_properties(options: Options) -> dict[str, str]:
     elif "partition" not in options:
         import random
 
-        properties["group.id"] = f"console-consumer-{random.randrange(100_000)}"
+        properties["group.id"] = f"console-consumer-{random.randrange(10_000, 100_000)}"
         properties.setdefault("enable.auto.commit", "false")
     if "isolation-level" in options:
         properties["isolation.level"] = options.last("isolation-level") or ""

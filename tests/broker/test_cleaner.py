@@ -6,8 +6,11 @@ through the engine; the broker tests produce and consume over the network.
 
 from __future__ import annotations
 
+import asyncio
 import shutil
+import threading
 import time
+from contextlib import ExitStack
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -28,10 +31,11 @@ from tests.broker.transactional_client import E, Producer, committed, coordinate
 NOW_MS = 1_700_000_000_000
 DAY_MS = 86_400_000
 CODECS = [Codec.NONE, Codec.GZIP, Codec.SNAPPY, Codec.LZ4, Codec.ZSTD]
-VALUES = {
+VALUES: dict[str, object] = {
     "log.cleaner.dedupe.buffer.size": 1 << 20,
     "log.cleaner.io.buffer.load.factor": 0.9,
     "log.cleaner.io.max.bytes.per.second": 1e300,
+    "log.cleaner.threads": 1,
 }
 
 
@@ -320,3 +324,74 @@ def test_transactions_on_a_compacted_topic_and_in_the_offsets(tmp_path, version)
         assert producer.produce("t", b"60-") == 0
         assert producer.end(commit=False) == 0
         check_txns(client)
+
+
+# ---- threads
+
+
+class Hands:
+    """Logs in the hands of cleaning threads, which let go of them when the test says so."""
+
+    def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        self.changed = threading.Condition()
+        self.held: list[Log] = []
+        self.cleaned: list[Log] = []
+        self.may_go = 0
+        monkeypatch.setattr(Cleaner, "_clean", lambda _, dirt, *__: self.hold(dirt.partition.log))
+
+    def hold(self, log: Log) -> None:
+        with self.changed:
+            self.held.append(log)
+            self.changed.notify_all()
+            assert self.changed.wait_for(lambda: self.may_go > 0, timeout=60)
+            self.may_go -= 1
+            self.held.remove(log)
+            self.cleaned.append(log)
+            self.changed.notify_all()
+
+    def let_go(self, count: int) -> None:
+        with self.changed:
+            self.may_go += count
+            self.changed.notify_all()
+
+    def hold_so_many(self, count: int) -> bool:
+        with self.changed:
+            return self.changed.wait_for(lambda: len(self.held) == count, timeout=30)
+
+
+async def test_threads_come_and_go_and_none_takes_what_another_has(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("pykafka_core.broker.cleaner.RECONFIGURE_INTERVAL_S", 0.01)
+    values = VALUES | {"log.cleaner.enable": True, "log.cleaner.backoff.ms": 5}
+    hands = Hands(monkeypatch)
+    with ExitStack() as logs:
+        opened = [logs.enter_context(Log(tmp_path / f"t-{number}")) for number in range(4)]
+        for log in opened:
+            log.append(encode([(0, NOW_MS, b"k", b"v")]))
+            log.roll()
+        topics = SimpleNamespace(all=lambda: [topic_of(log) for log in opened])
+        configs = SimpleNamespace(broker_values=lambda: values)
+        cleaner = Cleaner(topics=topics, log_dirs=FakeDirs(), configs=configs)  # type: ignore[arg-type]
+        running = asyncio.create_task(cleaner.run())
+        assert await asyncio.to_thread(hands.hold_so_many, 1)
+        values["log.cleaner.threads"] = 3
+        assert await asyncio.to_thread(hands.hold_so_many, 3)
+        assert len({*hands.held}) == 3
+        # The fourth is there for whoever is done first, and a fourth thread finds nothing.
+        values["log.cleaner.threads"] = 8
+        assert await asyncio.to_thread(hands.hold_so_many, 4)
+        assert {*hands.held} == {*opened}
+        assert not cleaner.clean_dirtiest(topics.all(), values)
+        # Fewer: those above the number end with what they have in hand, the others go on.
+        values["log.cleaner.threads"] = 1
+        hands.let_go(4)
+        assert await asyncio.to_thread(hands.hold_so_many, 1)
+        while len([each for each in threading.enumerate() if "log-cleaner" in each.name]) > 1:  # noqa: ASYNC110
+            await asyncio.sleep(0.01)
+        assert len(hands.held) == 1
+        running.cancel()
+        hands.let_go(1)
+        with pytest.raises(asyncio.CancelledError):
+            await running
+        assert hands.held == []

@@ -24,7 +24,7 @@ from pykafka_core.broker.topic_configs import (
     validate_topic_configs,
 )
 
-DEFAULTS = make_config({}).values
+DEFAULTS = dict(make_config({}).values)
 SET, DELETE, APPEND, SUBTRACT = AlterOperation
 
 
@@ -252,6 +252,38 @@ def test_a_wrong_broker_change_gets_kafkas_sentence(
     with pytest.raises(kind) as caught:
         alter_broker_configs({}, [operation], DEFAULTS)
     assert str(caught.value) == sentence
+
+
+@pytest.mark.parametrize(
+    ("current", "wanted", "sentence"),
+    [
+        (1, 3, "cannot be increased to more than double the current value 1"),
+        (4, 1, "cannot be reduced to less than half the current value 4"),
+        (4, 9, "cannot be increased to more than double the current value 4"),
+        (1, 2, None),
+        (4, 2, None),
+        (4, 8, None),
+    ],
+)
+def test_cleaner_threads_change_step_by_step(current: int, wanted: int, sentence: str | None) -> None:
+    values = DEFAULTS | {"log.cleaner.threads": current}
+    operation = ("log.cleaner.threads", SET, str(wanted))
+    if sentence is None:
+        assert alter_broker_configs({}, [operation], values) == {"log.cleaner.threads": str(wanted)}
+        # Where a broker has a number of its own, that of all brokers changes nothing for it.
+        assert alter_broker_configs({}, [("log.cleaner.threads", SET, "77")], values, values_with=lambda _: values)
+        return
+    for operations, with_them in (([operation], None), ([("x", DELETE, None)], lambda _: values | typed(wanted))):
+        with pytest.raises(ConfigRequestError) as caught:
+            alter_broker_configs({}, operations, values, values_with=with_them)
+        assert str(caught.value) == (
+            f"Invalid value org.apache.kafka.common.config.ConfigException: Log cleaner threads {sentence} "
+            "for configuration Invalid dynamic configuration"
+        )
+
+
+def typed(threads: int) -> dict[str, int]:
+    return {"log.cleaner.threads": threads}
 
 
 def test_broker_changes() -> None:

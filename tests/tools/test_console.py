@@ -243,7 +243,7 @@ def test_without_a_group_it_has_one_of_its_own_that_commits_nothing(ours: Broker
         assert process.stdout
         assert [process.stdout.readline() for _ in range(2)] == ["a\n", "b\n"]
         (group,) = {*run_ours("kafka-consumer-groups", "--bootstrap-server", ours.bootstrap, "--list").out} - before
-        assert re.fullmatch(r"console-consumer-\d{1,5}", group)
+        assert re.fullmatch(r"console-consumer-\d{5}", group)
         where = ("--bootstrap-server", ours.bootstrap, "--describe", "--group", group)
         (row,) = [each.split() for each in run_ours("kafka-consumer-groups", *where).out if "ungrouped" in each]
         assert row[:6] == [group, "ungrouped", "0", "-", "2", "-"]
