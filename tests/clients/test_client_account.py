@@ -19,8 +19,6 @@ from harness.watching import Seen
 from tests.crash.history import content_of
 from tests.crash.txn_load import DRAIN
 
-pytestmark = [pytest.mark.row("harness")]
-
 INPUT: Inputs = {number: Input(0, number, 77, b"text %d" % number) for number in range(8)}
 ABORTED_INPUT: Inputs = {8: Input(0, 9, 77, b"aborted")}  # offset 8 is a marker
 LAST_INPUT: Inputs = {9: Input(0, 11, 77, b"last")}

@@ -136,7 +136,7 @@ def test_exactly_once(
     assert min(done["aborted"], done["records aborted"], filled["records aborted"]) > 0
     assert done["records"] - done["records aborted"] >= COUNT
     assert len(watcher.seen) > COUNT // 2
-    assert any(late) or KILLS < 12, "no zombie has tried anything"
+    assert any(late) or len(program.zombies) < 20, "no zombie has tried anything"
 
 
 def last_word(journal: Path) -> str:
