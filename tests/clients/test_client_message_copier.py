@@ -27,7 +27,7 @@ import pytest
 
 from harness import jars
 from harness.account import Account, Inputs
-from harness.broker import Broker
+from harness.broker import TARGET, Broker
 from harness.copying import PARTITIONS, Progress, fill, judge, summary
 from harness.groups import await_that
 from harness.presence import MissingError, absent
@@ -40,6 +40,9 @@ from harness.watching import Watcher
 SIZE = 23
 TIMEOUT_MS = 4000
 """Of transactions: a successor asks for offsets before it takes over, and those of an open transaction are unstable."""
+# Apache Kafka 4.3.1, killed in a transaction and started with this, was seen to complete its abort without a marker in
+# any of its partitions: then those are held for good.
+QUICK_ABORTS = {} if TARGET == "kafka" else {"transaction_abort_timed_out_transaction_cleanup_interval_ms": 200}
 
 pytestmark = [pytest.mark.row("transactions"), pytest.mark.timeout(TIMEOUT_S)]
 
@@ -83,8 +86,7 @@ def test_kafkas_copier(own_broker: Callable[..., Broker], tmp_path: Path) -> Non
     chance = random.Random(f"{SEED} message copier")
     broker = own_broker(
         group_min_session_timeout_ms=500, group_initial_rebalance_delay_ms=100,
-        offsets_topic_num_partitions=5, transaction_state_log_num_partitions=5,
-        transaction_abort_timed_out_transaction_cleanup_interval_ms=200,
+        offsets_topic_num_partitions=5, transaction_state_log_num_partitions=5, **QUICK_ABORTS,
     )  # fmt: skip
     for topic in ("in", "out"):
         create_topic(broker.address, topic, PARTITIONS)
