@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 
+from pykafka_core.protocol.errors import ErrorCode
 from pykafka_core.protocol.messages.consumer_group_describe_request import ConsumerGroupDescribeRequest
 from pykafka_core.protocol.messages.consumer_group_heartbeat_request import (
     ConsumerGroupHeartbeatRequest,
@@ -19,6 +20,7 @@ from pykafka_core.protocol.messages.create_partitions_request import CreateParti
 from pykafka_core.protocol.messages.delete_groups_request import DeleteGroupsRequest
 from pykafka_core.protocol.messages.describe_groups_request import DescribeGroupsRequest
 from pykafka_core.protocol.messages.find_coordinator_request import FindCoordinatorRequest
+from pykafka_core.protocol.messages.join_group_request import JoinGroupRequest, JoinGroupRequestProtocol
 from pykafka_core.protocol.messages.list_groups_request import ListGroupsRequest
 from pykafka_core.protocol.messages.offset_commit_request import (
     OffsetCommitRequest,
@@ -104,6 +106,23 @@ def test_two_members_share_a_topic(client: RawClient, group: str, name: str, bea
     classic = client.call(DescribeGroupsRequest(groups=[group]), 6).groups[0]
     assert (classic.error_code, classic.error_message) == (69, f"Group {group} is not a classic group.")
     assert client.call(DescribeGroupsRequest(groups=[group]), 5).groups[0].group_state == "Dead"
+
+
+def test_a_classic_member_that_cannot_be_read_is_named_in_the_log(
+    client: RawClient, group: str, name: str, beat: Beat, caplog: pytest.LogCaptureFixture
+) -> None:
+    create_topic(client, name)
+    assert beat("a").error_code == 0
+    protocols = [JoinGroupRequestProtocol(name="range", metadata=b"\0\1no subscription")]
+    request = JoinGroupRequest(
+        group_id=group, session_timeout_ms=10_000, rebalance_timeout_ms=10_000, member_id="", protocol_type="consumer",
+        protocols=protocols,
+    )  # fmt: skip
+    answer = client.call(request, 3)
+    assert answer.error_code == ErrorCode.UNKNOWN_SERVER_ERROR
+    (line,) = [each.getMessage() for each in caplog.records if "cannot join" in each.getMessage()]
+    assert repr(group) in line
+    assert "no subscription" in line
 
 
 def test_commits_and_fetches_need_the_epoch(client: RawClient, group: str, name: str, beat: Beat) -> None:

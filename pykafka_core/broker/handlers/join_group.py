@@ -12,6 +12,7 @@ Source: kafka.server.KafkaApis.handleJoinGroupRequest.
 
 from __future__ import annotations
 
+import logging
 from ipaddress import IPv6Address
 from typing import TYPE_CHECKING
 from uuid import uuid4
@@ -25,6 +26,8 @@ from pykafka_core.protocol.messages.join_group_response import JoinGroupResponse
 
 if TYPE_CHECKING:
     from pykafka_core.broker.groups import Groups
+
+log = logging.getLogger("kafka.coordinator.group.GroupCoordinatorService")
 
 MEMBER_ID_REQUIRED_VERSION = 4
 NULLABLE_PROTOCOL_VERSION = 7
@@ -55,6 +58,15 @@ async def join_group(request: JoinGroupRequest, context: RequestContext, *, grou
     )
     if isinstance(answer, ErrorCode):
         answer = JoinAnswer(error=answer, member_id=request.member_id)
+    if answer.error == ErrorCode.UNKNOWN_SERVER_ERROR:
+        # Whoever is told this cannot say what was wrong.
+        log.error(
+            "Member %r of client %r cannot join group %r: what it says of its protocols cannot be read: %r",
+            request.member_id,
+            context.client_id,
+            request.group_id,
+            [(protocol.name, bytes(protocol.metadata)) for protocol in request.protocols],
+        )
     return response(answer, context.api_version)
 
 
