@@ -95,6 +95,7 @@ def test_handlers_name_ports_that_exist() -> None:
         "producer_ids",
         "opening",
         "groups",
+        "kept_topics",
         "quorum",
         "transactions",
         "log_moves",
