@@ -62,6 +62,11 @@ class Program:
                 return
             self._stopping.wait(BETWEEN_S)
 
+    @property
+    def has_ended(self) -> bool:
+        """By itself, and for good."""
+        return not self._thread.is_alive()
+
     def kill(self) -> None:
         with self._lock:
             if self._process is not None:
