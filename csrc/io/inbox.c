@@ -80,6 +80,11 @@ struct kc_inbox_node *kc_inbox_take(struct kc_inbox *inbox) {
     return oldest_first(atomic_exchange_explicit(&inbox->head, NULL, memory_order_acquire));
 }
 
+bool kc_inbox_empty(const struct kc_inbox *inbox) {
+    struct kc_inbox_node *head = atomic_load_explicit(&inbox->head, memory_order_relaxed);
+    return head == NULL || head == ASLEEP || head == SHUT;
+}
+
 bool kc_inbox_sleep(struct kc_inbox *inbox) {
     struct kc_inbox_node *head = NULL;
     if (atomic_compare_exchange_strong_explicit(&inbox->head, &head, ASLEEP, memory_order_relaxed, memory_order_relaxed)) return true;

@@ -39,6 +39,8 @@ bool kc_inbox_put(struct kc_inbox *inbox, struct kc_inbox_node *node);
 /* Several at once, for one wake-up: linked by next from the newest to the oldest. */
 bool kc_inbox_put_all(struct kc_inbox *inbox, struct kc_inbox_node *newest, struct kc_inbox_node *oldest);
 
+/* Whether nothing is in it, which is true only for now. */
+bool kc_inbox_empty(const struct kc_inbox *inbox);
 /* Everything that is in it, oldest first, linked by next; NULL when there is nothing.  The owner counts as awake from here on. */
 struct kc_inbox_node *kc_inbox_take(struct kc_inbox *inbox);
 /* True: it is empty and the next put will make the descriptor readable.  False: there is something to take. */

@@ -21,6 +21,7 @@
 #include "net/chunk.h"
 #include "net/poller.h"
 #include "net/reactor.h"
+#include "net/spin.h"
 #include "net/timer.h"
 
 enum { KC_EVENTS_MAX = 256, KC_LISTENERS_MAX = 64 };
@@ -53,6 +54,7 @@ struct kc_reactor {
     uint64_t buffers_returned;              /* as of the last look at the starved */
 
     int64_t now_us;
+    struct kc_spin spin;
     bool turn_end_due;
     bool quiesced;
     bool stopping;

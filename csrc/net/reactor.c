@@ -47,13 +47,50 @@ static void take_all(struct kc_list *from, struct kc_list *to) {
     kc_list_remove(from);
 }
 
+static bool work_waits(const struct kc_reactor *reactor) {
+    return !kc_list_empty(&reactor->ready) || !kc_list_empty(&reactor->output) || reactor->turn_end_due || reactor->stopping;
+}
+
 static int64_t time_to_wait(struct kc_reactor *reactor) {
-    bool busy = !kc_list_empty(&reactor->ready) || !kc_list_empty(&reactor->output) || reactor->turn_end_due || reactor->stopping;
-    if (busy || !kc_inbox_sleep(&reactor->inbox)) return 0;
+    if (!kc_inbox_sleep(&reactor->inbox)) return 0;
     const struct kc_timer *first = kc_timers_first(&reactor->timers);
     if (!first) return -1;
     int64_t left = first->deadline_us - kc_clock_monotonic_us(&reactor->clock);
     return left > 0 ? left : 0;
+}
+
+static int poll_for(struct kc_reactor *reactor, int64_t timeout_us) {
+    return kc_poller_wait(reactor->poller, reactor->events, KC_EVENTS_MAX, timeout_us);
+}
+
+/* Awake, so that a message needs no system call to get here either.  False: nothing came. */
+static bool spin(struct kc_reactor *reactor, int *count) {
+    const struct kc_timer *first = kc_timers_first(&reactor->timers);
+    const int64_t end_us = kc_clock_monotonic_us(&reactor->clock) + reactor->spin.limit_us;
+    do {
+        *count = poll_for(reactor, 0);
+        if (*count > 0 || !kc_inbox_empty(&reactor->inbox)) return true;
+        reactor->now_us = kc_clock_monotonic_us(&reactor->clock);
+        if (first && first->deadline_us <= reactor->now_us) return true;
+    } while (reactor->now_us < end_us);
+    kc_spin_failed(&reactor->spin);
+    return false;
+}
+
+/* The number of events; reactor->now_us is the time at which they were there. */
+static int wait_for_events(struct kc_reactor *reactor) {
+    int count = 0;
+    if (work_waits(reactor)) {
+        count = poll_for(reactor, 0);
+    } else if (!kc_spin_wanted(&reactor->spin) || !spin(reactor, &count)) {
+        const int64_t from_us = reactor->spin.limit_us > 0 ? kc_clock_monotonic_us(&reactor->clock) : 0;
+        count = poll_for(reactor, time_to_wait(reactor));
+        reactor->now_us = kc_clock_monotonic_us(&reactor->clock);
+        if (reactor->spin.limit_us > 0) kc_spin_slept(&reactor->spin, reactor->now_us - from_us);
+        return count;
+    }
+    reactor->now_us = kc_clock_monotonic_us(&reactor->clock);
+    return count;
 }
 
 static void run_messages(struct kc_reactor *reactor, struct kc_inbox_node *node, struct kc_reactor *self) {
@@ -125,8 +162,7 @@ static void publish_idle(struct kc_reactor *reactor) {
 static void turn(struct kc_reactor *reactor) {
     struct kc_list round;
     struct kc_list *node;
-    int count = kc_poller_wait(reactor->poller, reactor->events, KC_EVENTS_MAX, time_to_wait(reactor));
-    reactor->now_us = kc_clock_monotonic_us(&reactor->clock);
+    int count = wait_for_events(reactor);
     run_messages(reactor, kc_inbox_take(&reactor->inbox), reactor);
     run_timers(reactor);
     for (int i = 0; i < count; i++) dispatch(reactor, &reactor->events[i]);
@@ -167,7 +203,8 @@ static void *run(void *argument) {
 static bool config_is_sound(const struct kc_reactor_config *config) {
     return config->frame_size_max > 0 && config->frame_size_max <= INT32_MAX && config->connections_max > 0 &&
            config->input_bytes_max > 0 && config->frame_timeout_us > 0 &&
-           config->read_budget > 0 && config->send_budget > 0 && config->sendfile_step > 0;
+           config->read_budget > 0 && config->send_budget > 0 && config->sendfile_step > 0 &&
+           config->spin_us >= 0;
 }
 
 static void free_reactor(struct kc_reactor *reactor) {
@@ -222,6 +259,7 @@ kc_status kc_reactor_create(const struct kc_reactor_config *config, const struct
     kc_list_init(&reactor->closing);
     kc_timers_init(&reactor->timers);
     kc_sweep_init(reactor);
+    kc_spin_init(&reactor->spin, config->spin_us);
     atomic_init(&reactor->idle, true);
     reactor->now_us = kc_clock_monotonic_us(&reactor->clock);
     reactor->accept_failed_us = INT64_MIN;

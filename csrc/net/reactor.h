@@ -87,6 +87,7 @@ struct kc_reactor_config {
     uint32_t copy_max;                  /* file slices up to this size are read and sent with their header in one call */
     int32_t socket_send_buffer;         /* SO_SNDBUF, -1: the kernel's autotuning */
     int32_t socket_receive_buffer;
+    int64_t spin_us;                    /* how long to look for events before sleeping, where that pays (spin.h); 0: never */
     struct kc_worker *loader;           /* loads what is not in memory; NULL: the reactor waits for the disk itself.  Outlives the reactor */
 };
 struct kc_reactor_config kc_reactor_config_default(void);

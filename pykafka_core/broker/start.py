@@ -46,6 +46,7 @@ __all__ = ["BrokerParts", "open_broker"]
 log = get_logger("kafka.server.KafkaServer")
 
 INPUT_BYTES_MAX: Final = 512 * 1024 * 1024
+SPIN_US: Final = 50
 """Requests on their way in, of all connections together, where queued.max.request.bytes sets no limit."""
 
 
@@ -224,19 +225,23 @@ def reactor_count(config: BrokerConfig, processors: int) -> int:
 
 
 def make_server(config: BrokerConfig, node_id: int) -> Server:
+    processors = usable_processors()
+    reactors = reactor_count(config, processors)
     # Kafka's default for the receive buffer is from before kernels sized it by themselves: only what somebody asked for
     # is set.
     static = config.static
     queued = config.queued_max_request_bytes
     return Server(
         node_id=node_id,
-        reactors=reactor_count(config, usable_processors()),
+        reactors=reactors,
         frame_size_max=config.socket_request_max_bytes,
         connections_max=config.max_connections,
         input_bytes_max=queued if queued > 0 else INPUT_BYTES_MAX,
         idle_ms=config.connections_max_idle_ms,
         send_buffer=config.socket_send_buffer_bytes,
         receive_buffer=config.socket_receive_buffer_bytes if "socket.receive.buffer.bytes" in static else -1,
+        # Where every processor has a reactor, one that spins would take the time of another, or of whom it waits for.
+        spin_us=SPIN_US if reactors < processors else 0,
         fetch_max_bytes=config.fetch_max_bytes,
         fetch_sessions_max=config.max_incremental_fetch_session_cache_slots,
     )

@@ -151,11 +151,13 @@ class Server:
         idle_ms: int = 600000,
         send_buffer: int = -1,
         receive_buffer: int = -1,
+        spin_us: int = 0,
         fetch_max_bytes: int = 57671680,
         fetch_sessions_max: int = 1000,
         handed_up_keys: bytes = b"",
     ) -> Self:
-        """`handed_up_keys`: API keys, one byte each, that the reactors would answer but shall hand up (for tests)."""
+        """`spin_us`: a reactor looks so long for events before it sleeps, where its last waits were short; 0: never.
+        `handed_up_keys`: API keys, one byte each, that the reactors would answer but shall hand up (for tests)."""
 
     def publish(self, topics: Sequence[Topic]) -> None:
         """Make this the whole topic table, at once, for every reactor.

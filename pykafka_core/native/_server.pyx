@@ -278,7 +278,7 @@ cdef class Server:
 
     def __cinit__(self, *, int32_t node_id, uint32_t reactors=3, uint32_t frame_size_max=104857600,
                   uint32_t connections_max=2147483647, uint64_t input_bytes_max=536870912, int64_t idle_ms=600000,
-                  int32_t send_buffer=-1, int32_t receive_buffer=-1, int32_t fetch_max_bytes=57671680,
+                  int32_t send_buffer=-1, int32_t receive_buffer=-1, int64_t spin_us=0, int32_t fetch_max_bytes=57671680,
                   uint32_t fetch_sessions_max=1000,
                   bytes handed_up_keys=b""):
         if not 1 <= reactors <= KC_REACTORS_MAX:
@@ -300,6 +300,7 @@ cdef class Server:
         config.reactor.idle_us = idle_ms * 1000 if idle_ms >= 0 else -1
         config.reactor.socket_send_buffer = send_buffer
         config.reactor.socket_receive_buffer = receive_buffer
+        config.reactor.spin_us = spin_us
         config.reactor_count = reactors
         config.worker_count = WORKERS
         config.hash_seed = int.from_bytes(os.urandom(8), "little")

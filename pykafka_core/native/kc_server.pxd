@@ -15,6 +15,7 @@ cdef extern from "net/reactor.h" nogil:
         int64_t idle_us
         int32_t socket_send_buffer
         int32_t socket_receive_buffer
+        int64_t spin_us
     kc_reactor_config kc_reactor_config_default()
     enum kc_close_reason:
         KC_CLOSE_PROTOCOL
