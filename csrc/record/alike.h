@@ -3,7 +3,7 @@
  * Most batches are runs of records of one size.  What two records of a run have in common is then not parsed again: if the size, the
  * attributes, the place of the key's size, that size and the value's are the same, byte for byte, and the last byte says "no
  * headers" again, the second is as sound as the first.  Only its two deltas are read.  Where the deltas are those of a run as well,
-the same time and the next offset, not even that: the numbers are compared as they stand.  Included by this folder alone.
+ * the same time and the next offset, not even that: the numbers are compared as they stand.  Included by this folder alone.
  *
  * Invariant: a record that is taken here, kc_record_parse takes with the same result. */
 #ifndef KC_RECORD_ALIKE_H
