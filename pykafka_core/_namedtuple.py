@@ -39,23 +39,23 @@ def namedtuple(name: str, fields: str, *, module: str) -> type[Any]:
     return type(name, (tuple,), namespace)
 
 
-def _new(cls: Any, *values: Any, **named: Any) -> Any:
+def _new(_cls: Any, *values: Any, **named: Any) -> Any:
     if named:
         try:
-            values += tuple([named.pop(field) for field in cls._fields[len(values) :]])
+            values += tuple([named.pop(field) for field in _cls._fields[len(values) :]])
         except KeyError as error:
-            raise TypeError(f"{cls.__name__}() misses the argument {error}") from None
-    if named or len(values) != len(cls._fields):
-        raise TypeError(f"{cls.__name__}() takes {', '.join(cls._fields)}")
-    return tuple.__new__(cls, values)
+            raise TypeError(f"{_cls.__name__}() misses the argument {error}") from None
+    if named or len(values) != len(_cls._fields):
+        raise TypeError(f"{_cls.__name__}() takes {', '.join(_cls._fields)}")
+    return tuple.__new__(_cls, values)
 
 
 def _values(self: Any) -> tuple[Any, ...]:
     return tuple(self)
 
 
-def _make(cls: Any, values: Any) -> Any:
-    return cls(*values)
+def _make(cls: Any, iterable: Any) -> Any:
+    return cls(*iterable)
 
 
 def _repr(self: Any) -> str:
