@@ -27,6 +27,7 @@ struct kc_gathered_entry {                /* one partition of a request */
 struct kc_gathered_topic {
     struct kc_slice name;                 /* as asked for, for versions that answer by name */
     const uint8_t *id;
+    const struct kc_topic *topic;         /* NULL: there is none.  Good while the request is looked at */
     uint32_t entry_first, entry_count;
 };
 
@@ -48,6 +49,7 @@ struct kc_gather {
     uint32_t topic_count, topic_capacity;
     uint32_t request_count, request_capacity;
     uint64_t size_bytes;                  /* of the batches */
+    int64_t now_ms;                       /* wall clock when the first request came */
 };
 
 /* When this much is gathered it is flushed before more is taken. */

@@ -81,6 +81,7 @@ static bool parse(struct kc_hot *hot, struct kc_reader *r, struct produce_reques
             asked->name = kc_form_read_string(r, flexible);
             topic = kc_topic_view_find_name(&hot->view, asked->name);
         }
+        asked->topic = topic;
         asked->entry_first = g->entry_count;
         int32_t partition_count = kc_form_read_count(r, flexible, flexible ? 6 : 8);
         for (int32_t p = 0; p < partition_count && kc_reader_ok(r); p++) {
@@ -123,7 +124,10 @@ enum kc_frame_verdict kc_hot_produce(struct kc_hot *hot, struct kc_conn *conn, u
     if (kc_request_header_parse(bytes, request.flexible, &request.header) != KC_OK) return KC_FRAME_CLOSE;
 
     if (kc_gather_full(g)) kc_hot_flush(hot);
-    if (g->request_count == 0) kc_topic_view_refresh(&hot->view);
+    if (g->request_count == 0) {
+        kc_topic_view_refresh(&hot->view);
+        g->now_ms = kc_clock_wall_ms(&hot->clock);
+    }
 
     struct kc_reader r;
     kc_reader_init(&r, kc_slice_make(frame + request.header.size_bytes, size - request.header.size_bytes));
@@ -155,17 +159,14 @@ enum kc_frame_verdict kc_hot_produce(struct kc_hot *hot, struct kc_conn *conn, u
     gathered->topic_first = topic_first;
     gathered->topic_count = g->topic_count - topic_first;
 
-    int64_t now_ms = kc_clock_wall_ms(&hot->clock);
     for (uint32_t t = topic_first; t < g->topic_count; t++) {
         const struct kc_gathered_topic *asked = &g->topics[t];
-        const struct kc_topic *topic = version >= PRODUCE_TOPIC_ID ? kc_topic_view_find_id(&hot->view, asked->id)
-                                                                   : kc_topic_view_find_name(&hot->view, asked->name);
         for (uint32_t e = asked->entry_first; e < asked->entry_first + asked->entry_count; e++) {
             struct kc_gathered_entry *entry = &g->entries[e];
             g->size_bytes += (uint64_t)entry->info.header.size_bytes;
             if (unauthorized) entry->error = KC_ERROR_TRANSACTIONAL_ID_AUTHORIZATION_FAILED;
             else if (!acks_valid) entry->error = KC_ERROR_INVALID_REQUIRED_ACKS;
-            else if (entry->error == KC_ERROR_NONE) admit(entry, &topic->config, version, now_ms);
+            else if (entry->error == KC_ERROR_NONE) admit(entry, &asked->topic->config, version, g->now_ms);
         }
     }
     struct kc_hot_conn *state = kc_conn_user(conn);
