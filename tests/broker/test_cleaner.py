@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import shutil
+import sys
 import threading
 import time
 from contextlib import ExitStack
@@ -336,22 +337,26 @@ class Hands:
         self.changed = threading.Condition()
         self.held: list[Log] = []
         self.cleaned: list[Log] = []
-        self.may_go = 0
+        self.taken = 0
+        self.let_gone = 0
+        """How many have been taken, and how many of those, the earliest, may go."""
         monkeypatch.setattr(Cleaner, "_clean", lambda _, dirt, *__: self.hold(dirt.partition.log))
 
     def hold(self, log: Log) -> None:
         with self.changed:
+            number = self.taken
+            self.taken += 1
             self.held.append(log)
             self.changed.notify_all()
-            assert self.changed.wait_for(lambda: self.may_go > 0, timeout=60)
-            self.may_go -= 1
+            assert self.changed.wait_for(lambda: number < self.let_gone, timeout=60)
             self.held.remove(log)
             self.cleaned.append(log)
             self.changed.notify_all()
 
-    def let_go(self, count: int) -> None:
+    def let_go(self, *, for_ever: bool = False) -> None:
+        """Of those that are held now, or of all that ever will be."""
         with self.changed:
-            self.may_go += count
+            self.let_gone = sys.maxsize if for_ever else self.taken
             self.changed.notify_all()
 
     def hold_so_many(self, count: int) -> bool:
@@ -385,13 +390,12 @@ async def test_threads_come_and_go_and_none_takes_what_another_has(
         assert not cleaner.clean_dirtiest(topics.all(), values)
         # Fewer: those above the number end with what they have in hand, the others go on.
         values["log.cleaner.threads"] = 1
-        hands.let_go(4)
-        assert await asyncio.to_thread(hands.hold_so_many, 1)
-        while len([each for each in threading.enumerate() if "log-cleaner" in each.name]) > 1:  # noqa: ASYNC110
+        while len([each for each in threading.enumerate() if "log-cleaner" in each.name]) > 1:
+            hands.let_go()
             await asyncio.sleep(0.01)
-        assert len(hands.held) == 1
+        assert await asyncio.to_thread(hands.hold_so_many, 1)
         running.cancel()
-        hands.let_go(1)
+        hands.let_go(for_ever=True)
         with pytest.raises(asyncio.CancelledError):
             await running
         assert hands.held == []
