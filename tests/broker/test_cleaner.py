@@ -336,6 +336,8 @@ class Hands:
     def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
         self.changed = threading.Condition()
         self.held: list[Log] = []
+        self.threads: set[threading.Thread] = set()
+        """That have ever taken one."""
         self.cleaned: list[Log] = []
         self.taken = 0
         self.let_gone = 0
@@ -347,6 +349,7 @@ class Hands:
             number = self.taken
             self.taken += 1
             self.held.append(log)
+            self.threads.add(threading.current_thread())
             self.changed.notify_all()
             assert self.changed.wait_for(lambda: number < self.let_gone, timeout=60)
             self.held.remove(log)
@@ -390,7 +393,7 @@ async def test_threads_come_and_go_and_none_takes_what_another_has(
         assert not cleaner.clean_dirtiest(topics.all(), values)
         # Fewer: those above the number end with what they have in hand, the others go on.
         values["log.cleaner.threads"] = 1
-        while len([each for each in threading.enumerate() if "log-cleaner" in each.name]) > 1:
+        while len([each for each in hands.threads if each.is_alive()]) > 1:
             hands.let_go()
             await asyncio.sleep(0.01)
         assert await asyncio.to_thread(hands.hold_so_many, 1)

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import re
+import time
 import uuid
 from pathlib import Path
 
@@ -120,8 +121,14 @@ def test_the_performance_test_commits_its_transactions(broker: brokers.Broker) -
     ran = run_inside("kafka-producer-perf-test", *where, *words, "--transaction-duration-ms", "50")
     assert (ran.status, ran.err) == (0, []), ran
     assert ran.out[-1].startswith("2000 records sent, ")
-    (listed,) = rows(transactions(broker, "list", "--transactional-id-pattern", name))
-    assert listed[3] == "CompleteCommit"
+    # The commit is answered before all its markers are written.
+    deadline = time.monotonic() + 60
+    while (states := [row[3] for row in rows(transactions(broker, "list", "--transactional-id-pattern", name))]) == [
+        "PrepareCommit"
+    ]:
+        assert time.monotonic() < deadline
+        time.sleep(0.05)
+    assert states == ["CompleteCommit"]
     committed = ["--num-records", "2000", "--hide-header", "--command-property", "isolation.level=read_committed"]
     ran = run_inside("kafka-consumer-perf-test", *where, *committed)
     assert (ran.status, ran.err) == (0, []), ran
